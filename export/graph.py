@@ -1,0 +1,217 @@
+"""The view of a model that rules read, and the builder `g` that they write with."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from ..errors import ModelFormatError
+from .lowerings import LOWERINGS, find_lowering
+
+Shape = tuple[int | None, ...]
+PREFIX = "pysal/"
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One forward node: names of what it reads and writes, attributes as Python values."""
+
+    op_type: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, proto: onnx.NodeProto) -> Node:
+        """View a protobuf node."""
+        attrs = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+        text = {k: v.decode() if isinstance(v, bytes) else v for k, v in attrs.items()}
+        return cls(proto.op_type, proto.name, tuple(proto.input), tuple(proto.output), text)
+
+    def label(self) -> str:
+        """Operator and node name, for messages."""
+        return f'{self.op_type} "{self.name or self.outputs[0]}"'
+
+
+class Graph:
+    """A model under extension: forward nodes stay as they are, everything new is appended.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        Extended in place; its shapes are already inferred.
+    lowering : {"ort", "portable"}
+        Engine family that new nodes are written for.
+    """
+
+    def __init__(self, model: onnx.ModelProto, lowering: str = "ort") -> None:
+        self.model = model
+        self.lowering = find_lowering(lowering)
+        self.nodes = [Node.of(proto) for proto in model.graph.node]
+        self._initializers = {i.name: i for i in model.graph.initializer}
+        self._folded = {n.outputs[0]: n for n in self.nodes if n.op_type == "Constant"}
+        self._constants: dict[str, NDArray[Any]] = {}
+        self._by_content: dict[str, str] = {}
+        self._shapes, self._types = _value_types(model)
+        self._counter = 0
+
+    # ---- reading -------------------------------------------------------------------------------
+
+    @property
+    def opset(self) -> int:
+        """Version of the default operator set."""
+        return next(o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx"))
+
+    def shape(self, value: str) -> Shape | None:
+        """Shape of a forward value; None for unknown axes, None for an unknown rank."""
+        if value in self._initializers:
+            return tuple(self._initializers[value].dims)
+        return self._shapes.get(value)
+
+    def static_shape(self, value: str, node: Node) -> tuple[int | None, ...]:
+        """Shape of which all but the batch axis must be known."""
+        shape = self.shape(value)
+        if shape is None or any(size is None for size in shape[1:]):
+            raise ModelFormatError(
+                f'{node.label()}: the shape {shape} of "{value}" is not known before the run; export '
+                "the model with a fixed image size, or give input_shape"
+            )
+        return shape
+
+    def is_float(self, value: str) -> bool:
+        """Whether a cotangent can flow through this value (unknown types count as float)."""
+        kind = self._types.get(value)
+        return kind in (None, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+
+    def constant(self, value: str) -> NDArray[Any] | None:
+        """Array behind an initializer or a Constant node; None for values that are computed."""
+        if value not in self._constants:
+            if value in self._initializers:
+                self._constants[value] = numpy_helper.to_array(self._initializers[value])
+            elif value in self._folded:
+                self._constants[value] = _constant_node(self._folded[value])
+            else:
+                return None
+        return self._constants[value]
+
+    # ---- writing -------------------------------------------------------------------------------
+
+    def fresh(self, hint: str) -> str:
+        """Return a value name that is not taken."""
+        self._counter += 1
+        return f"{PREFIX}{hint}_{self._counter}"
+
+    def const(self, array: Any, dtype: Any = None) -> str:
+        """Add an initializer (one per distinct content) and return its name."""
+        array = np.asarray(array, dtype)
+        array = np.ascontiguousarray(array).reshape(array.shape)  # keeps rank 0
+        key = hashlib.sha1(array.tobytes() + repr((array.shape, array.dtype)).encode()).hexdigest()
+        if key not in self._by_content:
+            name = self.fresh("const")
+            self.model.graph.initializer.append(numpy_helper.from_array(array, name))
+            self._constants[name] = array
+            self._shapes[name] = array.shape
+            self._by_content[key] = name
+        return self._by_content[key]
+
+    def scalar(self, number: float) -> str:
+        """Add a float32 constant of rank 0."""
+        return self.const(np.float32(number))
+
+    def ints(self, numbers: Iterable[int]) -> str:
+        """Add a 1-D int64 constant (shapes, axes, pads)."""
+        return self.const(np.array(list(numbers), np.int64))
+
+    def op(self, op_type: str, *inputs: str, name: str | None = None, **attrs: Any) -> str:
+        """Append a node with one output and return the output's name."""
+        output = name or self.fresh(op_type)
+        node = helper.make_node(op_type, inputs, [output], name=self.fresh("node"), **attrs)
+        self.model.graph.node.append(node)
+        return output
+
+    def ops(self, op_type: str, *inputs: str, outputs: int, **attrs: Any) -> list[str]:
+        """Append a node with several outputs and return their names."""
+        names = [self.fresh(op_type) for _ in range(outputs)]
+        node = helper.make_node(op_type, inputs, names, name=self.fresh("node"), **attrs)
+        self.model.graph.node.append(node)
+        return names
+
+    # ---- phrases used by many rules --------------------------------------------------------------
+
+    def add(self, a: str, b: str) -> str:
+        """a + b."""
+        return self.op("Add", a, b)
+
+    def sub(self, a: str, b: str) -> str:
+        """a - b."""
+        return self.op("Sub", a, b)
+
+    def mul(self, a: str, b: str) -> str:
+        """a * b."""
+        return self.op("Mul", a, b)
+
+    def div(self, a: str, b: str) -> str:
+        """a / b."""
+        return self.op("Div", a, b)
+
+    def sum(self, x: str, axes: Sequence[int], keepdims: bool = True) -> str:
+        """Sum over axes."""
+        return self.op("ReduceSum", x, self.ints(axes), keepdims=int(keepdims))
+
+    def reshape_like(self, x: str, like: str) -> str:
+        """Give `x` the shape of the forward value `like`, whose batch axis may be open."""
+        shape = self.shape(like)
+        if shape is not None and sum(size is None for size in shape) <= 1 and 0 not in shape:
+            return self.op("Reshape", x, self.ints(-1 if size is None else size for size in shape))
+        return self.op("Reshape", x, self.op("Shape", like))
+
+    def slice(self, x: str, bounds: Mapping[int, tuple[int, int]], step: int = 1) -> str:
+        """Take [start, stop) on some axes."""
+        starts, stops = zip(*bounds.values(), strict=True)
+        axes = self.ints(bounds)
+        return self.op(
+            "Slice", x, self.ints(starts), self.ints(stops), axes, self.ints([step] * len(bounds))
+        )
+
+    def pad(self, x: str, begin: Sequence[int], end: Sequence[int], value: float = 0.0) -> str:
+        """Pad with a constant; one count per axis."""
+        return self.op("Pad", x, self.ints([*begin, *end]), self.scalar(value))
+
+    def lower(self, primitive: str, *args: Any) -> str:
+        """Write a primitive that engine families need in different forms."""
+        form = self.lowering.get(primitive) or LOWERINGS["portable"][primitive]
+        return form(self, *args)
+
+
+def _value_types(model: onnx.ModelProto) -> tuple[dict[str, Shape], dict[str, int]]:
+    """Shapes and element types of all values that shape inference could tell."""
+    shapes: dict[str, Shape] = {}
+    types: dict[str, int] = {i.name: i.data_type for i in model.graph.initializer}
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        tensor = value.type.tensor_type
+        types[value.name] = tensor.elem_type
+        if tensor.HasField("shape"):
+            shapes[value.name] = tuple(
+                d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim
+            )
+    return shapes, types
+
+
+def _constant_node(node: Node) -> NDArray[Any]:
+    """Array of a Constant node, whichever attribute holds it."""
+    for key, value in node.attrs.items():
+        if key == "value":
+            return numpy_helper.to_array(value)
+        if key in ("value_int", "value_ints"):
+            return np.array(value, np.int64)
+        if key in ("value_float", "value_floats"):
+            return np.array(value, np.float32)
+    raise ModelFormatError(f"{node.label()}: only dense numeric constants are supported")

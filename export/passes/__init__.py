@@ -1,0 +1,1 @@
+"""Changes to a model before the walk, one concern per file."""

@@ -1,0 +1,138 @@
+"""Read a model file: weights, precision and operator set as the gradient rules expect them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, helper, numpy_helper
+
+from ...errors import InputError, ModelFormatError
+
+MIN_OPSET = 16
+"""Rules write operators of this version or newer."""
+SIZE_LIMIT = 2**31 - 2**20
+"""Protobuf's limit of 2 GB, with a margin for the nodes."""
+
+
+def read_model(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, str]:
+    """Load a file with its external weights.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+    sha256 : str
+        Hash of the file's own bytes.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    ModelFormatError
+        If it is not an ONNX model, is cut short, or has more than 2 GB of weights.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"model {path} {what}; give the path of an .onnx file")
+    size = path.stat().st_size
+    if size > SIZE_LIMIT:
+        raise ModelFormatError(f"{path} has {size / 2**30:.1f} GB; {_TOO_LARGE}")
+    data = path.read_bytes()
+    try:
+        model = onnx.load_model_from_string(data)
+    except DecodeError as error:
+        raise ModelFormatError(
+            f"{path} is not an ONNX model or is cut short ({size} bytes); download or export it again"
+        ) from error
+    if not model.graph.node or not model.opset_import:
+        raise ModelFormatError(f"{path} has no ONNX graph; give a model exported as .onnx")
+    _load_weights(model, path)
+    return model, hashlib.sha256(data).hexdigest()
+
+
+def _load_weights(model: onnx.ModelProto, path: Path) -> None:
+    """Bring external weights into the model."""
+    outside = [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
+    total = sum(
+        int(np.prod(t.dims)) * helper.tensor_dtype_to_np_dtype(t.data_type).itemsize
+        for t in outside
+    )
+    if total > SIZE_LIMIT:
+        raise ModelFormatError(f"{path} has {total / 2**30:.1f} GB of weights; {_TOO_LARGE}")
+    if not outside:
+        return
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        files = {e.value for t in outside for e in t.external_data if e.key == "location"}
+        raise ModelFormatError(
+            f"{path}: its weights in {', '.join(sorted(files))} cannot be read ({error}); keep the "
+            "files side by side"
+        ) from error
+
+
+_TOO_LARGE = (
+    "gradient models are limited to 2 GB by protobuf; use a smaller variant of the model, or a "
+    "method that needs scores only"
+)
+
+
+def check_model(model: onnx.ModelProto, name: str) -> None:
+    """Run the onnx checker; what it refuses becomes a ModelFormatError."""
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelFormatError(f"{name} is not a valid ONNX model: {reason}") from error
+
+
+def to_float32(model: onnx.ModelProto) -> None:
+    """Turn weights, casts and value types of other float widths into float32, in place.
+
+    float16 sums lose gradients, so a model with float16 weights is computed in float32 from the
+    same weights: every float16 number is a float32 number.
+    """
+    others = {TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
+    for tensor in model.graph.initializer:
+        if tensor.data_type in others:
+            _widen(tensor)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "to" and node.op_type == "Cast" and attribute.i in others:
+                attribute.i = TensorProto.FLOAT
+            elif attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in others:
+                _widen(attribute.t)
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.tensor_type.elem_type in others:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+    del model.graph.value_info[:]
+
+
+def _widen(tensor: onnx.TensorProto) -> None:
+    array = numpy_helper.to_array(tensor).astype(np.float32)
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+
+def to_opset(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """Convert models older than the rules' operator set; the others stay as they are."""
+    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    newest = onnx.defs.onnx_opset_version()
+    if not 7 <= version <= newest:
+        raise ModelFormatError(
+            f"{name} uses operator set {version}; expected 7 to {newest} (onnx {onnx.__version__}); "
+            "export it again, or update onnx"
+        )
+    if version >= MIN_OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, MIN_OPSET)
+    except Exception as error:  # the converter raises bare RuntimeError and its own C++ types
+        raise ModelFormatError(
+            f"{name} cannot be converted from operator set {version} to {MIN_OPSET} ({error}); "
+            f"export it with operator set {MIN_OPSET} or newer"
+        ) from error

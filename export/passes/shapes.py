@@ -1,0 +1,100 @@
+"""Fix what must be known before the run: image size, layout, an open batch axis, all shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from ...errors import ModelFormatError
+
+BATCH = "N"
+Shape3 = tuple[int, int, int]
+
+
+def image_input(model: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
+    """Return the only input that is no initializer, a float value with four axes."""
+    weights = {i.name for i in model.graph.initializer}
+    inputs = [i for i in model.graph.input if i.name not in weights]
+    if len(inputs) != 1:
+        raise ModelFormatError(
+            f"{name} has {len(inputs)} inputs ({', '.join(i.name for i in inputs)}); expected one image"
+        )
+    tensor = inputs[0].type.tensor_type
+    rank = len(tensor.shape.dim)
+    if rank != 4 or tensor.elem_type != TensorProto.FLOAT:
+        kind = TensorProto.DataType.Name(tensor.elem_type).lower()
+        raise ModelFormatError(
+            f'{name} takes "{inputs[0].name}" of {rank} axes and type {kind}; expected a float image '
+            "batch (N, C, H, W)"
+        )
+    return inputs[0]
+
+
+def fix_input(model: onnx.ModelProto, name: str, input_shape: Shape3 | None = None) -> Shape3:
+    """Give the input the shape (N, C, H, W), N open, and return (C, H, W).
+
+    A channels-last input gets a Transpose in front, so every later step sees channels first. Axes
+    that the file leaves open are taken from `input_shape`.
+    """
+    value = image_input(model, name)
+    dims = [d.dim_value if d.HasField("dim_value") else 0 for d in value.type.tensor_type.shape.dim]
+    last = dims[3] in (1, 3, 4) and dims[1] not in (1, 3, 4)
+    found = (dims[3], dims[1], dims[2]) if last else (dims[1], dims[2], dims[3])
+    want = input_shape or found
+    shape = tuple(f or w for f, w in zip(found, want, strict=True))
+    if input_shape is not None and shape != tuple(input_shape):
+        raise ModelFormatError(f"{name} has input shape {found}; {tuple(input_shape)} does not fit")
+    if not all(shape):
+        raise ModelFormatError(
+            f"{name} leaves its image size open ({found}); give it as preprocess size or input_shape"
+        )
+    channels, height, width = shape
+    if dims[0] not in (0, 1):
+        _open_batch(model, dims[0])
+    elif dims[0] == 1:
+        _open_batch(model, 1)
+    if last:
+        _channels_first(model, value)
+    new = helper.make_tensor_value_info(value.name, TensorProto.FLOAT, [BATCH, channels, height, width])
+    value.CopyFrom(new)
+    return channels, height, width
+
+
+def infer_shapes(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """Return the model with the shapes of all values that can be told before the run."""
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    del model.graph.value_info[:]
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelFormatError(f"{name}: shapes do not fit together: {reason}") from error
+
+
+def _channels_first(model: onnx.ModelProto, value: onnx.ValueInfoProto) -> None:
+    """Put a Transpose behind a channels-last input; the input keeps its name."""
+    inner = f"{value.name}/channels_last"
+    for node in model.graph.node:
+        for i, read in enumerate(node.input):
+            if read == value.name:
+                node.input[i] = inner
+    turn = helper.make_node("Transpose", [value.name], [inner], name=inner, perm=[0, 2, 3, 1])
+    model.graph.node.insert(0, turn)
+
+
+def _open_batch(model: onnx.ModelProto, batch: int) -> None:
+    """Let a fixed batch axis vary: constant Reshape targets that begin with it copy it instead."""
+    constants = {i.name: i for i in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            constants[node.output[0]] = node.attribute[0].t
+    for node in model.graph.node:
+        if node.op_type != "Reshape" or node.input[1] not in constants:
+            continue
+        tensor = constants[node.input[1]]
+        target = numpy_helper.to_array(tensor)
+        if target.size and target[0] == batch:
+            target = np.concatenate([np.zeros(1, np.int64), target[1:]])
+            tensor.CopyFrom(numpy_helper.from_array(target, tensor.name))

@@ -1,0 +1,208 @@
+"""What a method sees of a model: scores, gradients and activations of batches, whatever the engine."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pysal import kernels
+from pysal.errors import CapabilityError, OptionError, ShapeError
+from pysal.preprocess import Preprocess
+from pysal.types import Array, ModelInfo, Noise, ScoreKind, Target
+
+INPUT = "input"
+"""Name that stands for the image itself wherever a layer can be named."""
+
+
+class Classifier(ABC):
+    """A differentiable image classifier.
+
+    All batches are float32, C-contiguous, of shape (N, C, H, W), in model input space (already
+    normalized). Implementations are safe to share between threads, and their memory does not grow
+    with N beyond the arrays that are passed in and out.
+
+    Attributes
+    ----------
+    info : ModelInfo
+    preprocess : Preprocess
+        How photos become batches of this model.
+    """
+
+    info: ModelInfo
+    preprocess: Preprocess
+
+    @abstractmethod
+    def score(self, batch: Array, kind: ScoreKind = "probability") -> Array:
+        """Scores of every class: (N, C, H, W) -> (N, K). Cost: N forward."""
+
+    def value_and_grad(
+        self, batch: Array, target: Target, *, wrt: str = INPUT, rules: str = "gradient"
+    ) -> tuple[Array, Array]:
+        """Score of the target and its gradient at `wrt`.
+
+        Parameters
+        ----------
+        batch : ndarray of shape (N, C, H, W), float32
+        target : Target of length N
+        wrt : str
+            "input", or the name of a layer of `info.layers`.
+        rules : str
+            Rule table of the backward walk.
+
+        Returns
+        -------
+        value : ndarray of shape (N,)
+        grad : ndarray of the shape of `wrt`
+
+        Raises
+        ------
+        CapabilityError
+            If this engine or model has no gradient.
+
+        Notes
+        -----
+        Cost: N forward, N backward.
+        """
+        raise CapabilityError(
+            f"{self.info.name} on {self.info.engine or 'this engine'} has no gradients; choose a "
+            "method that needs scores only"
+        )
+
+    def activations(self, batch: Array, layers: Sequence[str]) -> Mapping[str, Array]:
+        """Activations of named layers, {name: array of N rows}. Cost: N forward."""
+        raise CapabilityError(
+            f"{self.info.name} on {self.info.engine or 'this engine'} shows no activations"
+        )
+
+    def score_masked(
+        self,
+        batch: Array,
+        baseline: Array,
+        masks: Array,
+        target: Target,
+        *,
+        noise: Noise | None = None,
+    ) -> Array:
+        """Score of the target on images composed with keep masks. Cost: N * M forward.
+
+        Parameters
+        ----------
+        batch, baseline : ndarray of shape (N, C, H, W), float32
+            Where a mask is 1 the image shows, where it is 0 the baseline.
+        masks : ndarray of shape (N, M, h, w), float32
+            Upsampled bilinearly with aligned corners.
+        target : Target of length N
+        noise : Noise, optional
+            Added to the composed images; mask m is node m.
+
+        Returns
+        -------
+        ndarray of shape (N, M), float32
+        """
+        n, m = masks.shape[:2]
+        out = np.empty((n, m), np.float32)
+        for image in range(n):
+            rows = slice(image, image + 1)
+            composed = kernels.blend(
+                batch[rows], baseline[rows], masks[rows], noise=_rows(noise, rows)
+            )
+            scores = self.score(composed[0], target.kind)
+            out[image] = scores[:, target.index[image]]
+        return out
+
+    def path_grad(
+        self,
+        batch: Array,
+        baseline: Array,
+        masks: Array,
+        target: Target,
+        *,
+        nodes: Array,
+        weights: Array,
+        noise: Noise | None = None,
+    ) -> tuple[Array, Array]:
+        """Weighted mean of mask gradients on the straight path from mask 0 to `masks`.
+
+        The composed image of node s is Phi(batch, baseline, nodes[s] * mask) plus noise; the
+        gradient returned is sum_s weights[s] * nodes[s] * U^T(sum_c (batch - baseline) * dF/dx).
+
+        Parameters
+        ----------
+        batch, baseline : ndarray of shape (N, C, H, W), float32
+        masks : ndarray of shape (N, h, w), float32
+        target : Target of length N
+        nodes, weights : ndarray of shape (S,), float32
+        noise : Noise, optional
+
+        Returns
+        -------
+        values : ndarray of shape (N, S), float32
+            Score at every node.
+        grad : ndarray of shape (N, h, w), float32
+
+        Notes
+        -----
+        Cost: N * S forward, N * S backward.
+        """
+        values = np.empty((len(batch), len(nodes)), np.float32)
+        grad = np.empty_like(masks)
+        for image in range(len(batch)):
+            rows = slice(image, image + 1)
+            composed = kernels.blend(
+                batch[rows],
+                baseline[rows],
+                masks[rows, None],
+                nodes=nodes,
+                noise=_rows(noise, rows),
+            )
+            values[image], dx = self.value_and_grad(composed[0], target[rows].repeat(len(nodes)))
+            grad[rows] = kernels.path_accumulate(
+                dx[None], batch[rows], baseline[rows], nodes * weights, masks.shape[-2:]
+            )
+        return values, grad
+
+    def check_batch(self, batch: Array) -> Array:
+        """Return `batch` as contiguous float32.
+
+        Raises
+        ------
+        ShapeError
+            If its shape is not that of the model's input, or a value is not finite.
+        """
+        batch = np.asarray(batch)
+        expected = self.info.input_shape
+        if batch.ndim != 4 or batch.shape[1:] != expected:
+            raise ShapeError(
+                f"batch has shape {batch.shape}; {self.info.name} takes (N, "
+                f"{', '.join(map(str, expected))})"
+            )
+        batch = np.ascontiguousarray(batch, np.float32)
+        if not np.isfinite(batch).all():
+            bad = np.flatnonzero(~np.isfinite(batch).all(axis=(1, 2, 3)))
+            raise ShapeError(
+                f"image {bad[0]} of the batch has NaN or infinite values; clean it first"
+            )
+        return batch
+
+    def check_target(self, target: Target, num_images: int) -> Target:
+        """Return `target` with one index per image; an index outside the classes is an OptionError."""
+        if len(target) == 1 and num_images != 1:
+            target = target.repeat(num_images)
+        if len(target) != num_images:
+            raise OptionError(
+                f"{len(target)} targets for {num_images} images; give one each, or one"
+            )
+        classes = self.info.num_classes
+        wrong = target.index[(target.index < 0) | (target.index >= classes)]
+        if wrong.size:
+            raise OptionError(
+                f"target {wrong[0]} is outside the classes of {self.info.name}; use 0 to {classes - 1}"
+            )
+        return target
+
+
+def _rows(noise: Noise | None, rows: slice) -> Noise | None:
+    """Noise of some of the images."""
+    return noise and Noise(noise.std, noise.seed[rows], noise.step)
