@@ -1,0 +1,137 @@
+"""Model files for ONNX Runtime: an ordinary classifier, or one that `pysal export` has prepared."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pysal.backends.ort_session import open_session
+from pysal.classifier import INPUT
+from pysal.errors import CapabilityError, InputError, OptionError
+
+FORWARD_SUFFIX = ".forward.onnx"
+SEED = "pysal/seed"
+LOGITS = "pysal/logits"
+GRADIENT_OF = "pysal/gradient/"
+INPUT_GRADIENT = "pysal/input_gradient"
+Built = tuple["bytes | str", Mapping[str, tuple[int, ...]], tuple[str, ...]]
+
+
+class ModelFiles(ABC):
+    """Where the forward and gradient graphs come from, and the facts of the model."""
+
+    facts: Mapping[str, Any]
+    metadata: Mapping[str, str]
+
+    @abstractmethod
+    def forward(self, taps: Sequence[str]) -> Built:
+        """Graph with logits and taps: (model, shape of every value for one image, outputs)."""
+
+    @abstractmethod
+    def gradient(self, rules: str, wrt: str) -> Built:
+        """Graph with logits and the gradient at `wrt`."""
+
+    def seed_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of image, logits and seeds for one image."""
+        classes = (1, self.facts["num_classes"])
+        names = (LOGITS, "pysal/probabilities", SEED, "pysal/seed_probability")
+        image = (1, *self.facts["input_shape"])
+        return {self.facts["input"]: image, **dict.fromkeys(names, classes)}
+
+
+def gradient_name(wrt: str) -> str:
+    """Output that holds the gradient at `wrt`."""
+    return INPUT_GRADIENT if wrt == INPUT else GRADIENT_OF + wrt
+
+
+class OrdinaryFile(ModelFiles):
+    """An ordinary ONNX file: graphs are built on demand, with the onnx package."""
+
+    def __init__(
+        self, path: str | os.PathLike[str], input_shape: tuple[int, int, int] | None
+    ) -> None:
+        from pysal import export
+
+        self._prepared = export.prepare(path, input_shape=input_shape)
+        self.metadata = self._prepared.metadata()
+        self.facts = json.loads(self.metadata["pysal.model"])
+
+    def forward(self, taps: Sequence[str]) -> Built:
+        """Built by `export.build_forward`."""
+        from pysal import export
+
+        model = export.build_forward(self._prepared, taps)
+        return self._built(model, (LOGITS, *taps))
+
+    def gradient(self, rules: str, wrt: str) -> Built:
+        """Built by `export.build_gradient`."""
+        from pysal import export
+
+        model = export.build_gradient(self._prepared, rules=rules, wrt=(wrt,))
+        return self._built(model, (LOGITS, gradient_name(wrt)))
+
+    def _built(self, model: Any, outputs: tuple[str, ...]) -> Built:
+        shapes = {
+            value.name: (1, *(d.dim_value for d in value.type.tensor_type.shape.dim[1:]))
+            for value in (*model.graph.input, *model.graph.output)
+        }
+        return model.SerializeToString(), shapes, outputs
+
+
+class PreparedFile(ModelFiles):
+    """A file written by `pysal export`: runs without the onnx package.
+
+    The file `NAME.forward.onnx` beside `NAME.onnx` answers scores; where it is missing the gradient
+    model does, at the cost of its backward pass.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        session = open_session(str(path), 1)
+        self.metadata = session.get_modelmeta().custom_metadata_map
+        self.facts = json.loads(self.metadata["pysal.model"])
+        self._outputs = {o.name: tuple(o.shape[1:]) for o in session.get_outputs()}
+
+    def forward(self, taps: Sequence[str]) -> Built:
+        """The sibling where it has every tap, else the gradient model itself."""
+        sibling = self._path.with_name(self._path.stem + FORWARD_SUFFIX)
+        if sibling.is_file() and not taps:
+            return str(sibling), self.seed_shapes(), (LOGITS,)
+        return self._itself((LOGITS, *taps))
+
+    def gradient(self, rules: str, wrt: str) -> Built:
+        """The file itself, if it was exported with this table and for this value."""
+        made_with = json.loads(self.metadata.get("pysal.gradient", "{}")).get("rules", "gradient")
+        if rules != made_with:
+            raise CapabilityError(
+                f'{self._path.name} was exported with rules "{made_with}", not "{rules}"; open the '
+                "original model"
+            )
+        return self._itself((LOGITS, gradient_name(wrt)))
+
+    def _itself(self, outputs: tuple[str, ...]) -> Built:
+        missing = [name for name in outputs if name not in self._outputs]
+        if missing:
+            raise OptionError(
+                f'{self._path.name} has no output "{missing[0]}"; export it with --taps, or open the '
+                "original model"
+            )
+        shapes = {name: (1, *shape) for name, shape in self._outputs.items()}
+        return str(self._path), {**shapes, **self.seed_shapes()}, outputs
+
+
+def open_files(
+    path: str | os.PathLike[str], input_shape: tuple[int, int, int] | None = None
+) -> ModelFiles:
+    """Open either kind of file; the content decides, not the name."""
+    path = Path(path)
+    if path.is_dir() or not path.exists():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"model {path} {what}; give the path of an .onnx file")
+    if SEED.encode() in path.read_bytes():
+        return PreparedFile(path)
+    return OrdinaryFile(path, input_shape)
