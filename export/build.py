@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from ..errors import OptionError
 from .autodiff import backward, unsupported
 from .graph import Graph
+from .passes.fold_pads import fold_pads
 from .passes.logits import OutputKind, find_logits
 from .passes.read import check_model, read_model, to_float32, to_opset
 from .passes.shapes import BATCH, fix_input, infer_shapes
@@ -123,6 +124,7 @@ def prepare(
     model = to_opset(model, name)
     shape = fix_input(model, name, input_shape)
     input_name = image_name(model)
+    fold_pads(model)
     model = infer_shapes(model, name)
     logits, classes, kind = find_logits(Graph(model), name, output)
     return PreparedModel(
@@ -217,7 +219,7 @@ def _fresh_graph(prepared: PreparedModel, lowering: str) -> Graph:
 
 
 def _add_logits(g: Graph, prepared: PreparedModel) -> str:
-    flat = g.ints([-1, prepared.num_classes])
+    flat = g.ints([0, prepared.num_classes])
     logits = g.op("Reshape", prepared.logits, flat, name=LOGITS)
     _output(g, logits, [None, prepared.num_classes])
     return logits
@@ -238,7 +240,7 @@ def _add_seeds(g: Graph, prepared: PreparedModel, logits: str) -> str:
     _output(g, p, [None, prepared.num_classes])
     total = g.add(SEED, through)
     shape = g.shape(prepared.logits) or ()
-    return total if len(shape) == 2 else g.reshape_like(total, prepared.logits)
+    return total if len(shape) == 2 else g.op("Reshape", total, g.ints([0, *(s or 1 for s in shape[1:])]))
 
 
 def _add_taps(g: Graph, prepared: PreparedModel, taps: Sequence[str]) -> None:

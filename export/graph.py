@@ -61,6 +61,7 @@ class Graph:
         self._constants: dict[str, NDArray[Any]] = {}
         self._by_content: dict[str, str] = {}
         self._shapes, self._types = _value_types(model)
+        self._appended: dict[str, Node] = {}
         self._counter = 0
 
     # ---- reading -------------------------------------------------------------------------------
@@ -135,14 +136,12 @@ class Graph:
         output = name or self.fresh(op_type)
         node = helper.make_node(op_type, inputs, [output], name=self.fresh("node"), **attrs)
         self.model.graph.node.append(node)
+        self._appended[output] = Node(op_type, node.name, inputs, (output,), attrs)
         return output
 
-    def ops(self, op_type: str, *inputs: str, outputs: int, **attrs: Any) -> list[str]:
-        """Append a node with several outputs and return their names."""
-        names = [self.fresh(op_type) for _ in range(outputs)]
-        node = helper.make_node(op_type, inputs, names, name=self.fresh("node"), **attrs)
-        self.model.graph.node.append(node)
-        return names
+    def appended(self, value: str) -> Node | None:
+        """The new node that writes `value`; None for values of the forward graph."""
+        return self._appended.get(value)
 
     # ---- phrases used by many rules --------------------------------------------------------------
 
@@ -166,12 +165,18 @@ class Graph:
         """Sum over axes."""
         return self.op("ReduceSum", x, self.ints(axes), keepdims=int(keepdims))
 
-    def reshape_like(self, x: str, like: str) -> str:
-        """Give `x` the shape of the forward value `like`, whose batch axis may be open."""
-        shape = self.shape(like)
-        if shape is not None and sum(size is None for size in shape) <= 1 and 0 not in shape:
-            return self.op("Reshape", x, self.ints(-1 if size is None else size for size in shape))
-        return self.op("Reshape", x, self.op("Shape", like))
+    def reshape_like(self, x: str, like: str, was: str | None = None) -> str:
+        """Give `x` the shape of the forward value `like`, whose batch axis may be open.
+
+        `was` is the forward value whose shape `x` has: where its batch axis is the same one, it is
+        copied, and an engine keeps knowing its size.
+        """
+        shape, old = self.shape(like), self.shape(was) if was else None
+        if shape is None or sum(size is None for size in shape) > 1 or 0 in shape:
+            return self.op("Reshape", x, self.op("Shape", like))
+        kept = bool(shape and old) and shape[0] is None and _area(old) == _area(shape)
+        batch = 0 if kept else -1
+        return self.op("Reshape", x, self.ints(batch if size is None else size for size in shape))
 
     def slice(self, x: str, bounds: Mapping[int, tuple[int, int]], step: int = 1) -> str:
         """Take [start, stop) on some axes."""
@@ -185,10 +190,17 @@ class Graph:
         """Pad with a constant; one count per axis."""
         return self.op("Pad", x, self.ints([*begin, *end]), self.scalar(value))
 
-    def lower(self, primitive: str, *args: Any) -> str:
+    def lower(self, primitive: str, *args: Any) -> Any:
         """Write a primitive that engine families need in different forms."""
         form = self.lowering.get(primitive) or LOWERINGS["portable"][primitive]
         return form(self, *args)
+
+
+def _area(shape: Shape | None) -> int | None:
+    """Elements per image of a value whose first axis is open; None for other values."""
+    if not shape or shape[0] is not None or None in shape[1:]:
+        return None
+    return int(np.prod([size or 0 for size in shape[1:]]))
 
 
 def _value_types(model: onnx.ModelProto) -> tuple[dict[str, Shape], dict[str, int]]:

@@ -1,24 +1,39 @@
-"""Forms that ONNX Runtime's CPU provider runs faster, most of them in its blocked layout."""
+"""Forms that ONNX Runtime's CPU provider runs faster, most of them in its blocked layout.
+
+Conv, MaxPool, Add, Mul, HardSigmoid and Concat on channels keep values in blocks of channels
+(NCHWc); other operators bring them back to NCHW, which costs a pass over memory each way. So masks
+are steep HardSigmoids, shifts and strided reads are depth-wise Convs with one-hot kernels, and
+channels are cut by cutting the weights of the Conv that made them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import portable
 
 if TYPE_CHECKING:
     from ..graph import Graph
+    from ..rules.geometry import Window
 
 STEEP = float(2.0**100)
 """Slope that turns HardSigmoid into a step; a power of two, so that products with it are exact."""
+FAR_BELOW = -1e30
+"""Padding that no activation reaches, and whose differences stay finite."""
 
 
 def relu_mask(g: Graph, y: str) -> str:
-    """1 where the output of a ReLU is positive: HardSigmoid stays in the blocked layout."""
+    """1 where the output of a ReLU is positive."""
     return g.op("HardSigmoid", y, alpha=STEEP, beta=0.0)
 
 
 def clip_gradient(g: Graph, dy: str, y: str, low: float | None, high: float | None) -> str:
-    """Pass `dy` where the clipped value is strictly inside its bounds: two steep HardSigmoids."""
+    """Pass `dy` where the clipped value is strictly inside its bounds."""
     if low is not None:
         dy = g.mul(dy, g.op("HardSigmoid", y, alpha=STEEP, beta=-STEEP * low))
     if high is not None:
@@ -26,4 +41,142 @@ def clip_gradient(g: Graph, dy: str, y: str, low: float | None, high: float | No
     return dy
 
 
-FORMS: dict[str, Callable[..., Any]] = {"relu_mask": relu_mask, "clip_gradient": clip_gradient}
+def channel_scale(g: Graph, dy: str, scale: NDArray[Any], rank: int) -> str:
+    """Scale channels by a depth-wise 1 x 1 Conv."""
+    if rank != 4:
+        return portable.channel_scale(g, dy, scale, rank)
+    return _depthwise(g, dy, np.asarray(scale, np.float32).reshape(-1, 1, 1, 1))
+
+
+def conv_input_gradient(
+    g: Graph, dy: str, weight: NDArray[Any], window: Window, group: int
+) -> str:
+    """As the portable form, but a depth-wise Conv gets one depth-wise Conv per phase.
+
+    Merged phases would be a grouped Conv with several outputs per channel, which has no blocked
+    form.
+    """
+    depthwise = group == weight.shape[0] and weight.shape[1] == 1 and group > 1
+    if set(window.strides) == {1} or not depthwise or window.rank != 2:
+        return portable.conv_input_gradient(g, dy, weight, window, group)
+    axes = [window.axis(i) for i in range(2)]
+    parts = {}
+    for phase in product(*(range(s) for s in window.strides)):
+        if all(axis.taps[a] for axis, a in zip(axes, phase, strict=True)):
+            spans = [portable.phase_span(axis, a) for axis, a in zip(axes, phase, strict=True)]
+            kernel = portable.phase_weight(weight, window, phase, spans)
+            parts[phase] = portable.conv(g, dy, kernel, portable.phase_pads(window, spans), group)
+    return portable.place_phases(g, parts, window, group)
+
+
+def interleave(g: Graph, phases: str, window: Window, channel_major: bool) -> str:
+    """Two transpositions that each move one axis inwards; DepthToSpace is many times slower."""
+    if window.rank != 2:
+        return portable.interleave(g, phases, window, channel_major)
+    (rows, columns), (sh, sw) = [window.axis(i).size for i in range(2)], window.strides
+    lead = [0, -1, sh, sw] if channel_major else [0, sh, sw, -1]
+    x = g.op("Reshape", phases, g.ints([*lead, rows, columns]))
+    x = g.op("Transpose", x, perm=[0, 1, 3, 4, 2, 5] if channel_major else [0, 2, 3, 4, 1, 5])
+    lead = [0, -1, sw] if channel_major else [0, sw, -1]
+    x = g.op("Reshape", x, g.ints([*lead, rows * sh, columns]))
+    x = g.op("Transpose", x, perm=[0, 1, 3, 4, 2] if channel_major else [0, 2, 3, 4, 1])
+    x = g.op("Reshape", x, g.ints([0, -1, rows * sh, columns * sw]))
+    return portable.crop_surplus(g, x, window)
+
+
+def max_pool_gradient(g: Graph, dy: str, x: str, y: str, window: Window, channels: int) -> str:
+    """As the portable form, with one-hot depth-wise Convs and HardSigmoids.
+
+    A tap's value minus the maximum is exactly zero where the tap attains it and negative elsewhere,
+    so HardSigmoid(1 + steep * difference) is "hit" and HardSigmoid(-steep * difference) is "miss".
+    """
+    if window.rank != 2:
+        return portable.max_pool_gradient(g, dy, x, y, window, channels)
+    begin, end = ([max(p, 0) for p in side] for side in (window.begin, window.end))
+    padded = portable.shift(g, x, begin, end, FAR_BELOW)
+    minus_y = _depthwise(g, y, np.full((channels, 1, 1, 1), -1.0, np.float32))
+    axes = [window.axis(i) for i in range(2)]
+    phase_of = [
+        {q: (a, s) for a, taps in enumerate(axis.taps) for q, s in taps.items()} for axis in axes
+    ]
+    parts: dict[tuple[int, ...], list[str]] = {}
+    remaining, taps = dy, list(product(*(range(k) for k in window.kernel)))
+    for tap in taps:
+        taken = remaining
+        if tap != taps[-1]:
+            difference = g.add(_strided(g, padded, tap, window, channels), minus_y)
+            hit = g.op("HardSigmoid", difference, alpha=STEEP, beta=1.0)
+            miss = g.op("HardSigmoid", difference, alpha=-STEEP, beta=0.0)
+            taken, remaining = g.mul(remaining, hit), g.mul(remaining, miss)
+        places = [phase_of[i][q] for i, q in enumerate(tap)]
+        pads = [axis.pads(s, s) for axis, (_, s) in zip(axes, places, strict=True)]
+        parts.setdefault(tuple(a for a, _ in places), []).append(_shift(g, taken, pads, channels))
+    summed = {phase: portable.add_all(g, terms) for phase, terms in parts.items()}
+    return portable.place_phases(g, summed, window, channels)
+
+
+def split_channels(g: Graph, dy: str, sizes: Sequence[int]) -> list[str]:
+    """Cut the weights of the Convs that `dy` is the sum of, so that nothing is computed twice."""
+    if not _is_sum_of_convs(g, dy):
+        return portable.split_channels(g, dy, sizes)
+    bounds = np.cumsum([0, *sizes]).tolist()
+    return [_cut(g, dy, slice(a, b)) for a, b in pairwise(bounds)]
+
+
+def _is_sum_of_convs(g: Graph, value: str) -> bool:
+    node = g.appended(value)
+    if node is None:
+        return False
+    if node.op_type == "Add":
+        return all(_is_sum_of_convs(g, term) for term in node.inputs)
+    return node.op_type == "Conv" and node.attrs["group"] == 1
+
+
+def _cut(g: Graph, value: str, channels: slice) -> str:
+    """Some channels of a sum of Convs."""
+    node = g.appended(value)
+    assert node is not None
+    if node.op_type == "Add":
+        return g.add(*(_cut(g, term, channels) for term in node.inputs))
+    weight = g.constant(node.inputs[1])
+    assert weight is not None
+    return g.op("Conv", node.inputs[0], g.const(weight[channels]), **node.attrs)
+
+
+def _depthwise(g: Graph, x: str, kernel: NDArray[Any], **attrs: Any) -> str:
+    return g.op(
+        "Conv", x, g.const(kernel), group=len(kernel), kernel_shape=list(kernel.shape[2:]), **attrs
+    )
+
+
+def _strided(
+    g: Graph, padded: str, tap: Sequence[int], window: Window, channels: int
+) -> str:
+    """What tap `tap` of every window sees: a one-hot kernel with the pool's stride."""
+    kernel = np.zeros((channels, 1, *window.kernel), np.float32)
+    kernel[(..., *tap)] = 1.0
+    return _depthwise(
+        g, padded, kernel, strides=list(window.strides), dilations=list(window.dilations)
+    )
+
+
+def _shift(g: Graph, x: str, pads: Sequence[tuple[int, int]], channels: int) -> str:
+    """Pad by a 1 x 1 depth-wise Conv; crops leave the blocked layout."""
+    (top, bottom), (left, right) = pads
+    if not any((top, bottom, left, right)):
+        return x
+    if min(top, bottom, left, right) < 0:
+        return portable.shift(g, x, (top, left), (bottom, right))
+    ones = np.ones((channels, 1, 1, 1), np.float32)
+    return _depthwise(g, x, ones, pads=[top, left, bottom, right])
+
+
+FORMS: dict[str, Callable[..., Any]] = {
+    "relu_mask": relu_mask,
+    "clip_gradient": clip_gradient,
+    "channel_scale": channel_scale,
+    "conv_input_gradient": conv_input_gradient,
+    "interleave": interleave,
+    "max_pool_gradient": max_pool_gradient,
+    "split_channels": split_channels,
+}

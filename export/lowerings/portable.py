@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ..graph import Graph
-    from ..rules.geometry import Window
+    from ..rules.geometry import Axis, Window
 
 LOWEST = float(np.finfo(np.float32).min)
 
@@ -74,7 +74,7 @@ def conv_input_gradient(
     is a small stride-1 Conv of dy. All phases are one Conv with s_h * s_w * C output channels,
     followed by an interleaving (DepthToSpace). See `rules.geometry.Axis`.
     """
-    by_input = _swap_channels(weight, group)
+    by_input = swap_channels(weight, group)
     if set(window.strides) == {1}:
         flipped = np.flip(by_input, axis=tuple(range(2, by_input.ndim)))
         pads = [
@@ -88,18 +88,23 @@ def conv_input_gradient(
     phases = list(product(*(range(s) for s in window.strides)))
     used = [p for p in phases if all(axis.taps[a] for axis, a in zip(axes, p, strict=True))]
     if len(used) == 1:
-        spans = [_phase_span(axis, a) for axis, a in zip(axes, used[0], strict=True)]
-        single = _phase_weight(by_input, window, used[0], spans)
-        one = conv(g, dy, single, _pads(window, spans), group)
+        spans = [phase_span(axis, a) for axis, a in zip(axes, used[0], strict=True)]
+        single = phase_weight(by_input, window, used[0], spans)
+        one = conv(g, dy, single, phase_pads(window, spans), group)
         return place_phases(g, {used[0]: one}, window, by_input.shape[0])
     spans = [axis.span() for axis in axes]
-    stacked = np.stack([_phase_weight(by_input, window, p, spans) for p in phases], axis=1)
+    stacked = np.stack([phase_weight(by_input, window, p, spans) for p in phases], axis=1)
     merged = stacked.reshape(-1, *stacked.shape[2:])
-    return interleave(g, conv(g, dy, merged, _pads(window, spans), group), window, channel_major=True)
+    return g.lower(
+        "interleave", conv(g, dy, merged, phase_pads(window, spans), group), window, True
+    )
 
 
 def interleave(g: Graph, phases: str, window: Window, channel_major: bool) -> str:
-    """Bring phases, stacked on the channel axis, to their places on the spatial axes."""
+    """Bring phases, stacked on the channel axis, to their places on the spatial axes.
+
+    The channel axis is (channel, phase) where `channel_major`, else (phase, channel).
+    """
     strides = window.strides
     if window.rank == 2 and strides[0] == strides[1]:
         mode = "CRD" if channel_major else "DCR"
@@ -114,10 +119,15 @@ def interleave(g: Graph, phases: str, window: Window, channel_major: bool) -> st
         moved = g.op("Transpose", split, perm=[0, channel, *pairs])
         whole = [n * s for n, s in zip(sizes, strides, strict=True)]
         x = g.op("Reshape", moved, g.ints([0, -1, *whole]))
+    return crop_surplus(g, x, window)
+
+
+def crop_surplus(g: Graph, x: str, window: Window) -> str:
+    """Drop rows beyond the input, where its size is no multiple of the stride."""
     surplus = {
         i + 2: (0, window.size_in[i])
         for i in range(window.rank)
-        if window.axis(i).size * strides[i] != window.size_in[i]
+        if window.axis(i).size * window.strides[i] != window.size_in[i]
     }
     return g.slice(x, surplus) if surplus else x
 
@@ -138,7 +148,7 @@ def place_phases(
         if len(parts) < len(phases):
             zero = g.mul(some, g.scalar(0.0))
         stacked = g.op("Concat", *[parts.get(p) or str(zero) for p in phases], axis=1)
-    return interleave(g, stacked, window, channel_major=False)
+    return g.lower("interleave", stacked, window, False)
 
 
 def max_pool_gradient(g: Graph, dy: str, x: str, y: str, window: Window, channels: int) -> str:
@@ -191,6 +201,12 @@ def add_all(g: Graph, terms: Sequence[str]) -> str:
     return total
 
 
+def split_channels(g: Graph, dy: str, sizes: Sequence[int]) -> list[str]:
+    """Cut the channel axis into stretches."""
+    bounds = np.cumsum([0, *sizes]).tolist()
+    return [g.slice(dy, {1: (a, b)}) for a, b in pairwise(bounds)]
+
+
 def upsample(g: Graph, x: str, factors: Sequence[int]) -> str:
     """Repeat every element of the spatial axes `factors` times."""
     scales = g.const([1.0, 1.0, *map(float, factors)], np.float32)
@@ -200,23 +216,25 @@ def upsample(g: Graph, x: str, factors: Sequence[int]) -> str:
     )
 
 
-def _swap_channels(weight: NDArray[Any], group: int) -> NDArray[Any]:
+def swap_channels(weight: NDArray[Any], group: int) -> NDArray[Any]:
     """(M, C/g, ...) -> (C, M/g, ...), group by group."""
     m, c = weight.shape[:2]
     grouped = weight.reshape(group, m // group, c, *weight.shape[2:])
     return grouped.swapaxes(1, 2).reshape(group * c, m // group, *weight.shape[2:])
 
 
-def _phase_span(axis: Any, phase: int) -> tuple[int, int]:
+def phase_span(axis: Axis, phase: int) -> tuple[int, int]:
+    """Smallest and largest shift of one phase."""
     shifts = list(axis.taps[phase].values())
     return min(shifts), max(shifts)
 
 
-def _pads(window: Window, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def phase_pads(window: Window, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Paddings of the cotangent for shifts that cover `spans`."""
     return [window.axis(i).pads(*span) for i, span in enumerate(spans)]
 
 
-def _phase_weight(
+def phase_weight(
     by_input: NDArray[Any], window: Window, phase: Sequence[int], spans: Sequence[tuple[int, int]]
 ) -> NDArray[Any]:
     """Kernel of one phase, on the shifts that `spans` covers."""
@@ -235,5 +253,7 @@ FORMS: dict[str, Callable[..., Any]] = {
     "clip_gradient": clip_gradient,
     "channel_scale": channel_scale,
     "conv_input_gradient": conv_input_gradient,
+    "interleave": interleave,
     "max_pool_gradient": max_pool_gradient,
+    "split_channels": split_channels,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ def register(table: RuleTable) -> None:
 
 def reshape(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     """Same elements in the input's shape."""
-    dx = g.reshape_like(str(dys[0]), node.inputs[0])
+    dx = g.reshape_like(str(dys[0]), node.inputs[0], was=node.outputs[0])
     return [dx] + [None] * (len(node.inputs) - 1)
 
 
@@ -50,14 +51,14 @@ def transpose(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 def concat(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     """Every input gets its stretch of dy."""
     rank = len(g.shape(node.outputs[0]) or ())
-    axis, start, dxs = node.attrs["axis"] % rank, 0, []
-    for value in node.inputs:
-        size = (g.shape(value) or ())[axis]
-        if size is None:
-            raise UnsupportedOpError(f'{node.label()}: the size of "{value}" on axis {axis} is not known')
-        dxs.append(g.slice(str(dys[0]), {axis: (start, start + size)}))
-        start += size
-    return dxs
+    axis = node.attrs["axis"] % rank
+    sizes = [(g.shape(value) or ())[axis] for value in node.inputs]
+    if any(size is None for size in sizes):
+        raise UnsupportedOpError(f"{node.label()}: the sizes {sizes} on axis {axis} are not all known")
+    if axis == 1:
+        return g.lower("split_channels", str(dys[0]), sizes)
+    bounds = np.cumsum([0, *sizes]).tolist()
+    return [g.slice(str(dys[0]), {axis: (a, b)}) for a, b in pairwise(bounds)]
 
 
 def split(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

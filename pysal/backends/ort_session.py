@@ -77,6 +77,7 @@ def open_session(model: bytes | str, threads: int) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.add_free_dimension_override_by_name("N", 1)  # every run is one image
     if profile := os.environ.get("PYSAL_ORT_PROFILE"):
         options.enable_profiling = True
         options.profile_file_prefix = profile
