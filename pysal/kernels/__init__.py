@@ -1,0 +1,249 @@
+"""Image kernels: masked blending with noise, path gradients, total variation.
+
+They run compiled where `pysal._kernels` could be built, else in numpy with the same results. The
+environment variable PYSAL_KERNELS forces one of them: "compiled" or "reference".
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pysal.errors import MissingDependencyError, OptionError, ShapeError
+from pysal.kernels import checks
+from pysal.types import Array, Noise
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["blend", "implementation", "path_accumulate", "tv"]
+
+
+def _load() -> ModuleType:
+    """The module that computes: compiled, or the numpy reference."""
+    choice = os.environ.get("PYSAL_KERNELS", "")
+    if choice not in ("", "compiled", "reference"):
+        raise OptionError(f'PYSAL_KERNELS is "{choice}"; use "compiled" or "reference"')
+    if choice != "reference":
+        try:
+            from pysal import _kernels
+
+            return _kernels
+        except ImportError as error:
+            if choice == "compiled":
+                raise MissingDependencyError(
+                    "PYSAL_KERNELS=compiled, but pysal._kernels cannot be imported "
+                    f"({error}); install a wheel, or build with a C++17 compiler"
+                ) from error
+    from pysal.kernels import reference
+
+    return reference
+
+
+_impl: Any = _load()
+
+
+def implementation() -> str:
+    """What runs the kernels: "compiled (OpenMP, N threads)" or "numpy reference"."""
+    if _impl.__name__ == "pysal.kernels.reference":
+        return "numpy reference"
+    if not _impl.openmp:
+        return "compiled (1 thread)"
+    return f"compiled (OpenMP, {_impl.max_threads()} threads)"
+
+
+def blend(
+    image: Array,
+    baseline: Array,
+    masks: Array,
+    *,
+    nodes: ArrayLike | None = None,
+    first_node: int = 0,
+    noise: Noise | None = None,
+    out: Array | None = None,
+    threads: int = 0,
+) -> Array:
+    """Images composed with their baselines under keep masks, with optional Gaussian noise.
+
+    Phi = m * image + (1 - m) * baseline + noise, with m = nodes[s] * U(mask); m = 1 is the image
+    and m = 0 the baseline, to the bit.
+
+    Parameters
+    ----------
+    image, baseline : ndarray of shape (N, C, H, W), float32
+    masks : ndarray of shape (N, S, h, w), float32
+        Upsampled to (H, W) bilinearly with aligned corners; (N, 1, h, w) with `nodes`.
+    nodes : array_like of shape (S,), optional
+        Positions on the path from the baseline: node s uses nodes[s] times the image's one mask.
+    first_node : int
+        Number of the first node, for the noise: a path can be evaluated in parts.
+    noise : Noise, optional
+        Fresh for every (seed of the image, step, node, channel and pixel), whatever the batch.
+    out : ndarray of shape (N, S, C, H, W), float32, C-contiguous, optional
+        Buffer to write to; must not overlap the inputs.
+    threads : int
+        0 for the default of OpenMP; 1 starts no team, for callers that are threads themselves.
+
+    Returns
+    -------
+    ndarray of shape (N, S, C, H, W), float32
+
+    Raises
+    ------
+    ShapeError
+
+    Notes
+    -----
+    Cost: writes the result once, reads image and baseline once, memory beyond `out` a few rows per
+    thread. Noise is Philox4x32-10 with Box-Muller, the same bits on every machine (csrc/philox.h).
+
+    References
+    ----------
+    .. [1] Qi, Khorram, Li: Visualizing deep networks by optimizing with integrated gradients. AAAI
+       2020, equation 3 and Algorithm 1.
+    """
+    checks.check_images(image, baseline)
+    masks = checks.floats("masks", masks, 4)
+    n, channels = image.shape[:2]
+    scales = None if nodes is None else checks.vector("nodes", nodes)
+    if len(masks) != n or 0 in masks.shape[2:] or (scales is not None and masks.shape[1] != 1):
+        rows = "S" if scales is None else "1"
+        raise ShapeError(
+            f"masks has shape {masks.shape}; expected ({n}, {rows}, h, w) for {n} images"
+            f"{'' if scales is None else ' with nodes'}"
+        )
+    shape = (n, masks.shape[1] if scales is None else len(scales), *image.shape[1:])
+    std, seed, step = None, None, 0
+    if noise is not None:
+        std, seed, step = checks.noise_parts(noise, channels, n)
+    return _impl.blend(  # type: ignore[no-any-return]
+        np.ascontiguousarray(image),
+        np.ascontiguousarray(baseline),
+        masks,
+        scales,
+        checks.counter("first_node", first_node),
+        std,
+        seed,
+        step,
+        np.empty(shape, np.float32) if out is None else checks.buffer(out, shape),
+        threads,
+    )
+
+
+def path_accumulate(
+    grad: Array,
+    image: Array,
+    baseline: Array,
+    weights: ArrayLike,
+    size: tuple[int, int],
+    *,
+    threads: int = 0,
+) -> Array:
+    """Weighted sum of mask gradients: sum_s weights[s] * U^T(sum_c (image - baseline) * grad_s).
+
+    Parameters
+    ----------
+    grad : ndarray of shape (N, S, C, H, W), float32
+        Gradient of the score at the composed image of every node.
+    image, baseline : ndarray of shape (N, C, H, W), float32
+    weights : array_like of shape (S,)
+        For a path from the baseline: quadrature weight times node.
+    size : tuple of int
+        (h, w) of the mask; U^T is the exact adjoint of the upsampling in `blend`.
+    threads : int
+        As in `blend`.
+
+    Returns
+    -------
+    ndarray of shape (N, h, w), float32
+
+    Raises
+    ------
+    ShapeError
+
+    Notes
+    -----
+    Cost: reads `grad` once. The order of additions (nodes, then rows) does not depend on N or
+    `threads`, so neither does the result.
+
+    References
+    ----------
+    .. [1] Qi, Khorram, Li: Visualizing deep networks by optimizing with integrated gradients. AAAI
+       2020, equation 4.
+    """
+    checks.check_images(image, baseline)
+    grad, factors = checks.floats("grad", grad, 5), checks.vector("weights", weights)
+    expected = (len(image), len(factors), *image.shape[1:])
+    if grad.shape != expected:
+        raise ShapeError(
+            f"grad has shape {grad.shape}; expected {expected} for {len(factors)} weights and "
+            f"images of shape {image.shape}"
+        )
+    height, width = size
+    if height < 1 or width < 1:
+        raise ShapeError(f"size is ({height}, {width}); a mask has at least one row and one column")
+    return _impl.path_accumulate(  # type: ignore[no-any-return]
+        grad,
+        np.ascontiguousarray(image),
+        np.ascontiguousarray(baseline),
+        factors,
+        height,
+        width,
+        threads,
+    )
+
+
+def tv(
+    masks: Array,
+    *,
+    exponent: float = 2.0,
+    reduction: Literal["mean", "sum"] = "mean",
+    isotropic: bool = False,
+    threads: int = 0,
+) -> tuple[NDArray[np.float64], Array]:
+    """Total variation of masks and its gradient.
+
+    Anisotropic: R(|down|^exponent) + R(|right|^exponent) over the differences of neighbours in a
+    column and in a row, with R the mean over their own number, or the sum. Isotropic:
+    R((down^2 + right^2)^(exponent / 2)) over all h * w cells, where the differences that would
+    leave the mask in the last row and column are 0.
+
+    Parameters
+    ----------
+    masks : ndarray of shape (N, h, w), float32
+    exponent : float > 0
+        Where a difference is 0 the gradient is taken as 0, also for exponents up to 1.
+    reduction : {"mean", "sum"}
+    isotropic : bool
+    threads : int
+        As in `blend`.
+
+    Returns
+    -------
+    value : ndarray of shape (N,), float64
+    grad : ndarray of shape (N, h, w), float32
+
+    Raises
+    ------
+    ShapeError, OptionError
+
+    Notes
+    -----
+    Cost: one pass. With one row or one column there are no differences that way: 0.
+
+    References
+    ----------
+    .. [1] Fong, Vedaldi: Interpretable explanations of black boxes by meaningful perturbation. ICCV
+       2017, equation 4. The defaults, exponent 2 and means, are those of the I-GOS code.
+    """
+    masks = checks.floats("masks", masks, 3)
+    if 0 in masks.shape[1:]:
+        raise ShapeError(f"masks has shape {masks.shape}; expected (N, h, w) with h, w at least 1")
+    if not exponent > 0:
+        raise OptionError(f"exponent is {exponent}; expected a positive number")
+    if reduction not in ("mean", "sum"):
+        raise OptionError(f'reduction is "{reduction}"; use "mean" or "sum"')
+    return _impl.tv(masks, exponent, reduction == "mean", isotropic, threads)  # type: ignore[no-any-return]
