@@ -1,0 +1,126 @@
+"""Explain the predictions of image classifiers on ONNX files.
+
+Every public name is imported when it is first used, so `import pysal` itself loads nothing else.
+`methods` and `metrics` are subpackages and functions at once: `pysal.methods()` is the registry.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pysal.api import explain, measure, methods, metrics
+    from pysal.backends import open_classifier
+    from pysal.classifier import Classifier
+    from pysal.errors import (
+        CapabilityError,
+        InputError,
+        MissingDependencyError,
+        ModelFormatError,
+        OptionError,
+        PysalError,
+        ShapeError,
+        UnsupportedOpError,
+    )
+    from pysal.explainer import Explainer
+    from pysal.preprocess import Preprocess
+    from pysal.types import Attribution, MetricResult, ModelInfo, Passes, Target
+
+    __version__: str
+
+_HOMES = {
+    "pysal.api": ("explain", "measure"),
+    "pysal.backends": ("open_classifier",),
+    "pysal.classifier": ("Classifier",),
+    "pysal.errors": (
+        "CapabilityError",
+        "InputError",
+        "MissingDependencyError",
+        "ModelFormatError",
+        "OptionError",
+        "PysalError",
+        "ShapeError",
+        "UnsupportedOpError",
+    ),
+    "pysal.explainer": ("Explainer",),
+    "pysal.preprocess": ("Preprocess",),
+    "pysal.types": ("Attribution", "MetricResult", "ModelInfo", "Passes", "Target"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_CALLABLE = ("methods", "metrics")
+
+__all__ = [
+    "Attribution",
+    "CapabilityError",
+    "Classifier",
+    "Explainer",
+    "InputError",
+    "MetricResult",
+    "MissingDependencyError",
+    "ModelFormatError",
+    "ModelInfo",
+    "OptionError",
+    "Passes",
+    "Preprocess",
+    "PysalError",
+    "ShapeError",
+    "Target",
+    "UnsupportedOpError",
+    "__version__",
+    "explain",
+    "measure",
+    "methods",
+    "metrics",
+    "open_classifier",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module behind a public name."""
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _CALLABLE:
+        return importlib.import_module(f"pysal.{name}")
+    elif name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f'module "pysal" has no attribute "{name}"; see pysal.__all__')
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not."""
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """Version of the installed distribution."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("pysal-saliency")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+class _Registry(ModuleType):
+    """A subpackage that returns its registry when called."""
+
+    def __call__(self) -> Any:
+        return getattr(self, self.__name__.rpartition(".")[2].upper())
+
+
+class _Package(ModuleType):
+    """The package `pysal`; makes the subpackages of `_CALLABLE` callable when they are imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _CALLABLE and isinstance(value, ModuleType):
+            value.__class__ = _Registry
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,175 @@
+"""The functions that users call: they find methods, metrics and engines by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pysal.backends import open_classifier
+from pysal.chunks import BATCH_SIZE, iter_chunks, warn_assumed
+from pysal.errors import ShapeError
+from pysal.explainer import Explainer
+from pysal.methods import METHODS
+from pysal.metrics import METRICS
+from pysal.options import check_needs, check_options
+from pysal.photos import count_photos
+from pysal.progress import Progress
+from pysal.registry import Entry, lookup
+from pysal.types import Array, Attribution, MetricResult, ScoreKind, Target
+
+if TYPE_CHECKING:
+    from pysal.classifier import Classifier
+    from pysal.preprocess import Preprocess
+
+
+def methods() -> Mapping[str, Entry]:
+    """Return every explanation method: name -> entry (summary, needs, cost, source)."""
+    return METHODS
+
+
+def metrics() -> Mapping[str, Entry]:
+    """Return every metric: name -> entry (summary, needs, cost, source, better)."""
+    return METRICS
+
+
+def explain(
+    model: str | Path | Classifier,
+    images: Any,
+    *,
+    method: str = "igos",
+    target: int | ArrayLike | Target | None = None,
+    kind: ScoreKind | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    preprocess: Preprocess | Mapping[str, Any] | str | Path | None = None,
+    labels: Sequence[str] | str | Path | None = None,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Attribution:
+    """Explain why a model gives its score to a class, for one image or many.
+
+    Parameters
+    ----------
+    model : str, Path or Classifier
+        An ONNX file, or a classifier that is open already.
+    images : path, PIL image, array, or a sequence of them
+        Photos as paths, PIL images or uint8 arrays of shape (H, W, 3); or float arrays of shape
+        (N, C, H, W) in model input space.
+    method : str
+        A name of `methods()`.
+    target : int, array_like of shape (N,) or Target, optional
+        Class index per image, or one for all. Default: the class with the highest score.
+    kind : {"probability", "logit"}, optional
+        Score space that is explained. Default: that of a `Target`, else the probability.
+    engine, threads, preprocess, labels, batch_size
+        As for `Explainer`.
+    progress : callable, optional
+        Called as progress(done, total), in images, while the work goes on.
+    **options
+        Options of the method, for instance size=28 for "igos".
+
+    Returns
+    -------
+    Attribution
+        Maps of shape (N, H, W); one image has N = 1. Passes count the forward pass that finds the
+        top class.
+
+    Raises
+    ------
+    PysalError
+        One of its children, with one line: given, expected, remedy. Those of `Explainer`, and
+        ShapeError and InputError that name the image.
+
+    Examples
+    --------
+    >>> import pysal
+    >>> a = pysal.explain("model.onnx", "photo.jpg", method="igos")  # doctest: +SKIP
+    >>> a.save("out")  # doctest: +SKIP
+    """
+    explainer = Explainer(
+        model,
+        method,
+        kind=kind,
+        engine=engine,
+        threads=threads,
+        preprocess=preprocess,
+        labels=labels,
+        batch_size=batch_size,
+        **options,
+    )
+    return explainer(images, target, progress=progress)
+
+
+def measure(
+    name: str,
+    model: str | Path | Classifier,
+    images: Any,
+    maps: ArrayLike,
+    *,
+    targets: int | ArrayLike | Target | None = None,
+    kind: ScoreKind | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    preprocess: Preprocess | Mapping[str, Any] | str | Path | None = None,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress | None = None,
+    **options: Any,
+) -> MetricResult:
+    """Measure how good saliency maps are.
+
+    Parameters
+    ----------
+    name : str
+        A name of `metrics()`.
+    model, images, kind, engine, threads, preprocess, batch_size, progress
+        As for `explain`.
+    maps : array_like of shape (N, h, w)
+        One map per image at its native resolution, higher = more important; `Attribution.native`.
+    targets : int, array_like of shape (N,) or Target, optional
+        The class each map explains; `Attribution.target`. Default: the top class.
+    **options
+        Options of the metric.
+
+    Returns
+    -------
+    MetricResult
+        `values` of shape (N,) and, for curve metrics, `curves` of shape (N, T).
+
+    Raises
+    ------
+    PysalError
+        One of its children, as for `explain`; ShapeError if the maps do not fit the images.
+    """
+    function = lookup(METRICS, name, "metric").load()
+    check_options(function, options, f'metric "{name}"')
+    saliency = _check_maps(maps, count_photos(images))
+    classifier = open_classifier(model, engine=engine, threads=threads, preprocess=preprocess)
+    check_needs(name, METRICS, classifier.info, "metric")
+    if classifier is not model:
+        warn_assumed(classifier)
+    parts = []
+    for chunk in iter_chunks(
+        classifier, images, targets, kind=kind, batch_size=batch_size, progress=progress
+    ):
+        rows = saliency[chunk.rows]
+        part = chunk.call(function, classifier, chunk.batch, rows, chunk.target, **options)
+        parts.append(dataclasses.replace(part, metric=name, passes=part.passes + chunk.passes))
+    return MetricResult.concat(parts)
+
+
+def _check_maps(maps: ArrayLike, num_images: int) -> Array:
+    """Maps as float32 (N, h, w), one per image; a single map may come without its first axis."""
+    array = np.asarray(maps, np.float32)
+    if array.ndim == 2 and num_images == 1:
+        array = array[None]
+    if array.ndim != 3 or len(array) != num_images or array.size == 0:
+        raise ShapeError(
+            f"maps have shape {array.shape}; expected ({num_images}, h, w), one per image"
+        )
+    return array
