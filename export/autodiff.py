@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..errors import ModelFormatError, UnsupportedOpError
+from pysal.errors import ModelFormatError, UnsupportedOpError
+
 from .graph import Graph, Node
 from .rules.table import RuleTable
 
@@ -79,12 +80,12 @@ def unbroadcast(g: Graph, dx: str, output: str, value: str, node: Node) -> str:
     """Sum `dx`, of the shape of `output`, down to the shape of the broadcast input `value`."""
     have, want = g.shape(output), g.shape(value)
     if have is None or want is None:
-        raise ModelFormatError(f"{node.label()}: shape inference lost the shapes; simplify the model")
+        raise ModelFormatError(
+            f"{node.label()}: shape inference lost the shapes; simplify the model"
+        )
     missing = len(have) - len(want)
     axes = list(range(missing))
-    axes += [
-        missing + i for i, size in enumerate(want) if size == 1 and have[missing + i] != 1
-    ]
+    axes += [missing + i for i, size in enumerate(want) if size == 1 and have[missing + i] != 1]
     if not axes:
         return dx
     summed = g.sum(dx, axes)

@@ -11,7 +11,8 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from ..errors import OptionError
+from pysal.errors import OptionError
+
 from .autodiff import backward, unsupported
 from .graph import Graph
 from .passes.fold_pads import fold_pads
@@ -81,9 +82,14 @@ class PreparedModel:
         """What a prepared file says of itself, in its own metadata."""
         own = {p.key: p.value for p in self.model.metadata_props}
         facts = {
-            "name": self.name, "sha256": self.sha256, "input": self.input_name,
-            "input_shape": self.input_shape, "num_classes": self.num_classes,
-            "output_kind": self.output_kind, "opset": self.source_opset, "layers": self.layers,
+            "name": self.name,
+            "sha256": self.sha256,
+            "input": self.input_name,
+            "input_shape": self.input_shape,
+            "num_classes": self.num_classes,
+            "output_kind": self.output_kind,
+            "opset": self.source_opset,
+            "layers": self.layers,
         }
         return {**own, "pysal.model": json.dumps(facts)}
 
@@ -239,8 +245,8 @@ def _add_seeds(g: Graph, prepared: PreparedModel, logits: str) -> str:
         through = g.sub(weighted, g.mul(p, g.sum(weighted, [1])))
     _output(g, p, [None, prepared.num_classes])
     total = g.add(SEED, through)
-    shape = g.shape(prepared.logits) or ()
-    return total if len(shape) == 2 else g.op("Reshape", total, g.ints([0, *(s or 1 for s in shape[1:])]))
+    spatial = len(g.shape(prepared.logits) or ()) - 2
+    return g.op("Reshape", total, g.ints([0, 0, *[1] * spatial])) if spatial else total
 
 
 def _add_taps(g: Graph, prepared: PreparedModel, taps: Sequence[str]) -> None:
@@ -287,7 +293,9 @@ def _prune(model: onnx.ModelProto) -> None:
             wanted.update(node.input)
             kept.append(node)
     nodes, weights = kept[::-1], [i for i in model.graph.initializer if i.name in wanted]
-    inputs = [i for i in model.graph.input if i.name in wanted or i.name in (SEED, SEED_PROBABILITY)]
+    inputs = [
+        i for i in model.graph.input if i.name in wanted or i.name in (SEED, SEED_PROBABILITY)
+    ]
     for field, values in (("node", nodes), ("initializer", weights), ("input", inputs)):
         copies = [type(v).FromString(v.SerializeToString()) for v in values]
         model.graph.ClearField(field)

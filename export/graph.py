@@ -12,7 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ..errors import ModelFormatError
+from pysal.errors import ModelFormatError
+
 from .lowerings import LOWERINGS, find_lowering
 
 Shape = tuple[int | None, ...]
@@ -82,8 +83,8 @@ class Graph:
         shape = self.shape(value)
         if shape is None or any(size is None for size in shape[1:]):
             raise ModelFormatError(
-                f'{node.label()}: the shape {shape} of "{value}" is not known before the run; export '
-                "the model with a fixed image size, or give input_shape"
+                f'{node.label()}: the shape {shape} of "{value}" is not known before the run; '
+                "export the model with a fixed image size, or give input_shape"
             )
         return shape
 
@@ -146,23 +147,25 @@ class Graph:
     # ---- phrases used by many rules --------------------------------------------------------------
 
     def add(self, a: str, b: str) -> str:
-        """a + b."""
+        """A + b."""
         return self.op("Add", a, b)
 
     def sub(self, a: str, b: str) -> str:
-        """a - b."""
+        """A - b."""
         return self.op("Sub", a, b)
 
     def mul(self, a: str, b: str) -> str:
-        """a * b."""
+        """A * b."""
         return self.op("Mul", a, b)
 
     def div(self, a: str, b: str) -> str:
-        """a / b."""
+        """A / b."""
         return self.op("Div", a, b)
 
     def sum(self, x: str, axes: Sequence[int], keepdims: bool = True) -> str:
-        """Sum over axes."""
+        """Sum over axes; none leaves `x` as it is."""
+        if not axes:
+            return x
         return self.op("ReduceSum", x, self.ints(axes), keepdims=int(keepdims))
 
     def reshape_like(self, x: str, like: str, was: str | None = None) -> str:

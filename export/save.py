@@ -8,7 +8,8 @@ from pathlib import Path
 
 import onnx
 
-from ..errors import InputError, ModelFormatError
+from pysal.errors import InputError, ModelFormatError
+
 from .passes.read import SIZE_LIMIT
 
 
@@ -35,8 +36,16 @@ def save_model(model: onnx.ModelProto, path: str | os.PathLike[str]) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(model.SerializeToString())
+        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
     return path
+
+
+def _umask() -> int:
+    """Permission bits that new files of this process do not get."""
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,9 +1,9 @@
-"""What a method sees of a model: scores, gradients and activations of batches, whatever the engine."""
+"""What a method sees of a model: scores, gradients, activations of batches, on any engine."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -36,6 +36,21 @@ class Classifier(ABC):
     @abstractmethod
     def score(self, batch: Array, kind: ScoreKind = "probability") -> Array:
         """Scores of every class: (N, C, H, W) -> (N, K). Cost: N forward."""
+
+    def prepare(self, needs: Collection[str]) -> None:
+        """Build what a method will use, so that a model that cannot do it fails before the work.
+
+        Parameters
+        ----------
+        needs : collection of str
+            Subset of {"grad", "activations"}.
+
+        Raises
+        ------
+        UnsupportedOpError
+            Lists every operator without a backward rule.
+        """
+        return
 
     def value_and_grad(
         self, batch: Array, target: Target, *, wrt: str = INPUT, rules: str = "gradient"
@@ -187,7 +202,7 @@ class Classifier(ABC):
         return batch
 
     def check_target(self, target: Target, num_images: int) -> Target:
-        """Return `target` with one index per image; an index outside the classes is an OptionError."""
+        """Return `target` with one index per image; one outside the classes is an OptionError."""
         if len(target) == 1 and num_images != 1:
             target = target.repeat(num_images)
         if len(target) != num_images:
@@ -198,7 +213,8 @@ class Classifier(ABC):
         wrong = target.index[(target.index < 0) | (target.index >= classes)]
         if wrong.size:
             raise OptionError(
-                f"target {wrong[0]} is outside the classes of {self.info.name}; use 0 to {classes - 1}"
+                f"target {wrong[0]} is outside the classes of {self.info.name}; use 0 to "
+                f"{classes - 1}"
             )
         return target
 

@@ -96,6 +96,7 @@ class Explainer:
         )
         self._owns = self.classifier is not model
         check_needs(method, METHODS, self.classifier.info, "method")
+        self.classifier.prepare(METHODS[method].needs)
         if self._owns:
             warn_assumed(self.classifier)
 

@@ -196,7 +196,7 @@ def overlay(
         raise OptionError(f"alpha is {alpha}; expected 0 to 1")
     values = upsample(normalize(maps, signed=signed), (rgb.shape[1], rgb.shape[2]))
     if signed:
-        values = (values + 1) / 2
+        values = ((values + 1) / 2).astype(np.float32)
     colors = colorize(values, cmap or ("diverging" if signed else "spectrum"))
     mixed = (1 - alpha) * np.clip(rgb, 0, 1) + alpha * colors
     return np.rint(255 * mixed).astype(np.uint8)

@@ -285,4 +285,4 @@ class Preprocess:
     def _affine(self) -> tuple[Array, Array]:
         """Gain and offset of shape (C, 1, 1): x = gain * pixel + offset."""
         mean, std = np.array(self.mean)[:, None, None], np.array(self.std)[:, None, None]
-        return np.float32(self.scale / std), np.float32(-mean / std)
+        return (self.scale / std).astype(np.float32), (-mean / std).astype(np.float32)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...errors import OptionError
+from pysal.errors import OptionError
+
 from . import ort, portable
 
 Lowering = Mapping[str, Callable[..., Any]]

@@ -48,9 +48,7 @@ def channel_scale(g: Graph, dy: str, scale: NDArray[Any], rank: int) -> str:
     return _depthwise(g, dy, np.asarray(scale, np.float32).reshape(-1, 1, 1, 1))
 
 
-def conv_input_gradient(
-    g: Graph, dy: str, weight: NDArray[Any], window: Window, group: int
-) -> str:
+def conv_input_gradient(g: Graph, dy: str, weight: NDArray[Any], window: Window, group: int) -> str:
     """As the portable form, but a depth-wise Conv gets one depth-wise Conv per phase.
 
     Merged phases would be a grouped Conv with several outputs per channel, which has no blocked
@@ -149,12 +147,10 @@ def _depthwise(g: Graph, x: str, kernel: NDArray[Any], **attrs: Any) -> str:
     )
 
 
-def _strided(
-    g: Graph, padded: str, tap: Sequence[int], window: Window, channels: int
-) -> str:
+def _strided(g: Graph, padded: str, tap: Sequence[int], window: Window, channels: int) -> str:
     """What tap `tap` of every window sees: a one-hot kernel with the pool's stride."""
     kernel = np.zeros((channels, 1, *window.kernel), np.float32)
-    kernel[(..., *tap)] = 1.0
+    kernel[portable.tap_index(tap)] = 1.0
     return _depthwise(
         g, padded, kernel, strides=list(window.strides), dilations=list(window.dilations)
     )

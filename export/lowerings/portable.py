@@ -37,8 +37,12 @@ def channel_scale(g: Graph, dy: str, scale: NDArray[Any], rank: int) -> str:
 
 
 def conv(
-    g: Graph, x: str, weight: NDArray[Any], pads: Sequence[tuple[int, int]],
-    group: int = 1, dilations: Sequence[int] = (),
+    g: Graph,
+    x: str,
+    weight: NDArray[Any],
+    pads: Sequence[tuple[int, int]],
+    group: int = 1,
+    dilations: Sequence[int] = (),
 ) -> str:
     """Stride-1 convolution whose paddings may be negative (a crop of `x`)."""
     begin, end = (list(side) for side in zip(*pads, strict=True))
@@ -46,8 +50,13 @@ def conv(
         x = shift(g, x, [min(b, 0) for b in begin], [min(e, 0) for e in end])
         begin, end = [max(b, 0) for b in begin], [max(e, 0) for e in end]
     return g.op(
-        "Conv", x, g.const(weight, np.float32), kernel_shape=list(weight.shape[2:]), group=group,
-        pads=begin + end, dilations=list(dilations) or [1] * len(begin),
+        "Conv",
+        x,
+        g.const(weight, np.float32),
+        kernel_shape=list(weight.shape[2:]),
+        group=group,
+        pads=begin + end,
+        dilations=list(dilations) or [1] * len(begin),
     )
 
 
@@ -65,9 +74,7 @@ def shift(g: Graph, x: str, begin: Sequence[int], end: Sequence[int], fill: floa
     return g.pad(x, [0, 0, *begin], [0, 0, *end], fill) if any([*begin, *end]) else x
 
 
-def conv_input_gradient(
-    g: Graph, dy: str, weight: NDArray[Any], window: Window, group: int
-) -> str:
+def conv_input_gradient(g: Graph, dy: str, weight: NDArray[Any], window: Window, group: int) -> str:
     """Cotangent of the input of a Conv: one stride-1 Conv, whatever the stride.
 
     With stride s, input element s * m + a receives sum_q W[q]^T dy[m + shift(a, q)]: every phase a
@@ -132,9 +139,7 @@ def crop_surplus(g: Graph, x: str, window: Window) -> str:
     return g.slice(x, surplus) if surplus else x
 
 
-def place_phases(
-    g: Graph, parts: dict[tuple[int, ...], str], window: Window, channels: int
-) -> str:
+def place_phases(g: Graph, parts: dict[tuple[int, ...], str], window: Window, channels: int) -> str:
     """Assemble a full-size value from some of its phases; the others are zero."""
     phases = list(product(*(range(s) for s in window.strides)))
     if len(parts) == 1:
@@ -157,9 +162,7 @@ def max_pool_gradient(g: Graph, dy: str, x: str, y: str, window: Window, channel
     Tap by tap in scan order, the part of dy whose window has its maximum at that tap is taken out
     of what remains; the parts go to their phases as in `conv_input_gradient`.
     """
-    padded = shift(
-        g, x, [max(b, 0) for b in window.begin], [max(e, 0) for e in window.end], LOWEST
-    )
+    padded = shift(g, x, [max(b, 0) for b in window.begin], [max(e, 0) for e in window.end], LOWEST)
     axes = [window.axis(i) for i in range(window.rank)]
     phase_of = [
         {q: (a, s) for a, taps in enumerate(axis.taps) for q, s in taps.items()} for axis in axes
@@ -184,8 +187,7 @@ def strided(g: Graph, padded: str, tap: Sequence[int], window: Window) -> str:
     """What tap `tap` of every window sees."""
     starts = [q * d for q, d in zip(tap, window.dilations, strict=True)]
     stops = [
-        a + (o - 1) * s + 1
-        for a, o, s in zip(starts, window.size_out, window.strides, strict=True)
+        a + (o - 1) * s + 1 for a, o, s in zip(starts, window.size_out, window.strides, strict=True)
     ]
     axes = range(2, 2 + window.rank)
     return g.op(
@@ -211,7 +213,12 @@ def upsample(g: Graph, x: str, factors: Sequence[int]) -> str:
     """Repeat every element of the spatial axes `factors` times."""
     scales = g.const([1.0, 1.0, *map(float, factors)], np.float32)
     return g.op(
-        "Resize", x, "", scales, mode="nearest", nearest_mode="floor",
+        "Resize",
+        x,
+        "",
+        scales,
+        mode="nearest",
+        nearest_mode="floor",
         coordinate_transformation_mode="asymmetric",
     )
 
@@ -229,6 +236,11 @@ def phase_span(axis: Axis, phase: int) -> tuple[int, int]:
     return min(shifts), max(shifts)
 
 
+def tap_index(tap: Sequence[int]) -> tuple[Any, ...]:
+    """Index of one kernel element in all channels."""
+    return (slice(None), slice(None), *tap)
+
+
 def phase_pads(window: Window, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Paddings of the cotangent for shifts that cover `spans`."""
     return [window.axis(i).pads(*span) for i, span in enumerate(spans)]
@@ -244,7 +256,7 @@ def phase_weight(
     for chosen in product(*taps):
         source = tuple(q for q, _ in chosen)
         place = tuple(s - low for (_, s), (low, _) in zip(chosen, spans, strict=True))
-        kernel[(..., *place)] = by_input[(..., *source)]
+        kernel[tap_index(place)] = by_input[tap_index(source)]
     return kernel
 
 

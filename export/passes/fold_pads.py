@@ -1,7 +1,8 @@
 """Move zero paddings into the Convs that read them.
 
-Conv(Pad(x, p), pads q) = Conv(x, pads p + q) for zero padding of spatial axes. Forward the engines do
-this themselves; backward it saves a crop after every such Conv. Pads that anything else reads stay.
+Conv(Pad(x, p), pads q) = Conv(x, pads p + q) for zero padding of spatial axes. Forward the engines
+do this themselves; backward it saves a crop after every such Conv. Pads that anything else reads
+stay.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ def _spatial_zeros(pad: onnx.NodeProto, constants: dict[str, object]) -> list[in
     """Begin and end counts of the spatial axes, or None if the pad is anything but those zeros."""
     attrs = {a.name: helper.get_attribute_value(a) for a in pad.attribute}
     names = [*pad.input[1:], "", ""]
-    if attrs.get("mode", b"constant") != b"constant" or len(pad.input) > 3 or names[0] not in constants:
+    if (
+        attrs.get("mode", b"constant") != b"constant"
+        or len(pad.input) > 3
+        or names[0] not in constants
+    ):
         return None
     if names[1] and (names[1] not in constants or float(constants[names[1]]) != 0.0):  # type: ignore[arg-type]
         return None

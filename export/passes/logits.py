@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ...errors import ModelFormatError
+from pysal.errors import ModelFormatError
+
 from ..graph import Graph, Node
 
 OutputKind = Literal["softmax", "sigmoid", "logits"]

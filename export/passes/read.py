@@ -11,7 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
-from ...errors import InputError, ModelFormatError
+from pysal.errors import InputError, ModelFormatError
 
 MIN_OPSET = 16
 """Rules write operators of this version or newer."""
@@ -47,7 +47,8 @@ def read_model(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, str]:
         model = onnx.load_model_from_string(data)
     except DecodeError as error:
         raise ModelFormatError(
-            f"{path} is not an ONNX model or is cut short ({size} bytes); download or export it again"
+            f"{path} is not an ONNX model or is cut short ({size} bytes); download or export it "
+            "again"
         ) from error
     if not model.graph.node or not model.opset_import:
         raise ModelFormatError(f"{path} has no ONNX graph; give a model exported as .onnx")
@@ -118,21 +119,21 @@ def _widen(tensor: onnx.TensorProto) -> None:
     tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
 
 
-def to_opset(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+def to_opset(model: onnx.ModelProto, name: str, least: int = MIN_OPSET) -> onnx.ModelProto:
     """Convert models older than the rules' operator set; the others stay as they are."""
     version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     newest = onnx.defs.onnx_opset_version()
     if not 7 <= version <= newest:
         raise ModelFormatError(
-            f"{name} uses operator set {version}; expected 7 to {newest} (onnx {onnx.__version__}); "
-            "export it again, or update onnx"
+            f"{name} uses operator set {version}; expected 7 to {newest} (onnx "
+            f"{onnx.__version__}); export it again, or update onnx"
         )
-    if version >= MIN_OPSET:
+    if version >= least:
         return model
     try:
-        return onnx.version_converter.convert_version(model, MIN_OPSET)
+        return onnx.version_converter.convert_version(model, least)
     except Exception as error:  # the converter raises bare RuntimeError and its own C++ types
         raise ModelFormatError(
-            f"{name} cannot be converted from operator set {version} to {MIN_OPSET} ({error}); "
-            f"export it with operator set {MIN_OPSET} or newer"
+            f"{name} cannot be converted from operator set {version} to {least} ({error}); "
+            f"export it with operator set {least} or newer"
         ) from error

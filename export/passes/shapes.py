@@ -6,9 +6,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ...errors import ModelFormatError
+from pysal.errors import ModelFormatError
+
+from ..graph import Graph, Node
+from .read import to_opset
 
 BATCH = "N"
+CEIL_OPSET = 22
 Shape3 = tuple[int, int, int]
 
 
@@ -18,15 +22,16 @@ def image_input(model: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
     inputs = [i for i in model.graph.input if i.name not in weights]
     if len(inputs) != 1:
         raise ModelFormatError(
-            f"{name} has {len(inputs)} inputs ({', '.join(i.name for i in inputs)}); expected one image"
+            f"{name} has {len(inputs)} inputs ({', '.join(i.name for i in inputs)}); expected one "
+            "image"
         )
     tensor = inputs[0].type.tensor_type
     rank = len(tensor.shape.dim)
     if rank != 4 or tensor.elem_type != TensorProto.FLOAT:
         kind = TensorProto.DataType.Name(tensor.elem_type).lower()
         raise ModelFormatError(
-            f'{name} takes "{inputs[0].name}" of {rank} axes and type {kind}; expected a float image '
-            "batch (N, C, H, W)"
+            f'{name} takes "{inputs[0].name}" of {rank} axes and type {kind}; expected a float '
+            "image batch (N, C, H, W)"
         )
     return inputs[0]
 
@@ -47,7 +52,8 @@ def fix_input(model: onnx.ModelProto, name: str, input_shape: Shape3 | None = No
         raise ModelFormatError(f"{name} has input shape {found}; {tuple(input_shape)} does not fit")
     if not all(shape):
         raise ModelFormatError(
-            f"{name} leaves its image size open ({found}); give it as preprocess size or input_shape"
+            f"{name} leaves its image size open ({found}); give it as preprocess size or "
+            "input_shape"
         )
     channels, height, width = shape
     if dims[0] not in (0, 1):
@@ -56,13 +62,27 @@ def fix_input(model: onnx.ModelProto, name: str, input_shape: Shape3 | None = No
         _open_batch(model, 1)
     if last:
         _channels_first(model, value)
-    new = helper.make_tensor_value_info(value.name, TensorProto.FLOAT, [BATCH, channels, height, width])
+    new = helper.make_tensor_value_info(
+        value.name, TensorProto.FLOAT, [BATCH, channels, height, width]
+    )
     value.CopyFrom(new)
     return channels, height, width
 
 
 def infer_shapes(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Return the model with the shapes of all values that can be told before the run."""
+    """Return the model with the shapes of all values that can be told before the run.
+
+    Where ceil_mode would begin a window behind the input, engines drop it, but shape inference
+    does so from operator set 22 on only: such models are converted.
+    """
+    inferred = _infer(model, name)
+    g = Graph(inferred)
+    if any(_misjudged(g, node) for node in g.nodes):
+        inferred = _infer(to_opset(model, name, CEIL_OPSET), name)
+    return inferred
+
+
+def _infer(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
@@ -71,6 +91,18 @@ def infer_shapes(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     except onnx.shape_inference.InferenceError as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelFormatError(f"{name}: shapes do not fit together: {reason}") from error
+
+
+def _misjudged(g: Graph, node: Node) -> bool:
+    """Whether the inferred shape of a pool has a window that begins behind its input."""
+    if node.op_type not in ("MaxPool", "AveragePool") or not node.attrs.get("ceil_mode", 0):
+        return False
+    sizes, counts = g.shape(node.inputs[0]) or (), g.shape(node.outputs[0]) or ()
+    rank = len(node.attrs["kernel_shape"])
+    strides = node.attrs.get("strides", (1,) * rank)
+    begin = node.attrs.get("pads", (0,) * 2 * rank)[:rank]
+    axes = zip(sizes[2:], counts[2:], strides, begin, strict=False)
+    return any(n and c and (c - 1) * s >= n + b for n, c, s, b in axes)
 
 
 def _channels_first(model: onnx.ModelProto, value: onnx.ValueInfoProto) -> None:

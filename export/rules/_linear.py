@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import UnsupportedOpError
+from pysal.errors import UnsupportedOpError
+
 from .geometry import Window
 from .table import Cotangents, RuleTable
 
@@ -24,7 +25,7 @@ def register(table: RuleTable) -> None:
 
 
 def gemm(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """y = alpha A' B' + beta C, with A' = A or its transpose."""
+    """Y = alpha A' B' + beta C, with A' = A or its transpose."""
     a, b, *c = node.inputs
     alpha = node.attrs.get("alpha", 1.0)
     dy = str(dys[0])
@@ -51,11 +52,13 @@ def gemm(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def matmul(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """y = a b on the last two axes, the leading ones broadcast."""
+    """Y = a b on the last two axes, the leading ones broadcast."""
     a, b = node.inputs
     rank_a, rank_b = len(g.shape(a) or ()), len(g.shape(b) or ())
     if rank_a < 2 or rank_b < 2:
-        raise UnsupportedOpError(f"{node.label()}: a product with a vector has no rule; use 2-D values")
+        raise UnsupportedOpError(
+            f"{node.label()}: a product with a vector has no rule; use 2-D values"
+        )
     dy = str(dys[0])
     da = _fold_batch(g, g.op("MatMul", dy, _turn(g, b, rank_b)), node, a)
     if g.constant(b) is not None:
@@ -95,8 +98,14 @@ def conv_transpose(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
         for n, s, d, k, w, b in zip(sizes, strides, dilations, kernel, wide, begin, strict=True)
     ]
     dx = g.op(
-        "Conv", str(dys[0]), g.const(weight), strides=strides, dilations=dilations,
-        pads=begin + end, group=node.attrs.get("group", 1), kernel_shape=list(kernel),
+        "Conv",
+        str(dys[0]),
+        g.const(weight),
+        strides=strides,
+        dilations=dilations,
+        pads=begin + end,
+        group=node.attrs.get("group", 1),
+        kernel_shape=list(kernel),
     )
     return [dx] + [None] * (len(node.inputs) - 1)
 
@@ -107,7 +116,8 @@ def batch_normalization(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     factors = g.constant(scale), g.constant(var)
     if factors[0] is None or factors[1] is None or node.attrs.get("training_mode", 0):
         raise UnsupportedOpError(
-            f"{node.label()}: only inference with constant statistics has a rule; export in eval mode"
+            f"{node.label()}: only inference with constant statistics has a rule; export in eval "
+            "mode"
         )
     factor = factors[0] / np.sqrt(factors[1].astype(np.float64) + node.attrs.get("epsilon", 1e-5))
     rank = len(g.shape(x) or (0, 0, 0, 0))

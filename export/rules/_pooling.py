@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import UnsupportedOpError
+from pysal.errors import UnsupportedOpError
+
 from ..lowerings import portable
 from .geometry import Window
 from .table import Cotangents, RuleTable
@@ -25,7 +26,7 @@ def register(table: RuleTable) -> None:
 
 
 def max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """dy goes to the first maximum of each window, in scan order."""
+    """Dy goes to the first maximum of each window, in scan order."""
     if dys[0] is None or (len(dys) > 1 and dys[1] is not None):
         raise UnsupportedOpError(f"{node.label()}: its index output cannot carry a gradient")
     x, y = node.inputs[0], node.outputs[0]
@@ -34,7 +35,7 @@ def max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """dy / count goes to every element of the window."""
+    """Dy / count goes to every element of the window."""
     window, dy = Window.of(g, node), str(dys[0])
     channels = int(g.static_shape(node.inputs[0], node)[1] or 0)
     counts = _counts(window, node)
@@ -49,7 +50,7 @@ def average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def global_average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """dy / (H W) goes everywhere."""
+    """Dy / (H W) goes everywhere."""
     shape = g.static_shape(node.inputs[0], node)
     area = np.prod([size or 1 for size in shape[2:]])
     scaled = g.mul(str(dys[0]), g.scalar(1.0 / area))
@@ -57,7 +58,7 @@ def global_average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def global_max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """dy is shared evenly by the maxima of a channel."""
+    """Dy is shared evenly by the maxima of a channel."""
     x = node.inputs[0]
     rank = len(g.static_shape(x, node))
     hit = g.op("Cast", g.op("Equal", x, node.outputs[0]), to=1)
@@ -76,8 +77,10 @@ def _counts(window: Window, node: Node) -> np.ndarray:
         low = -window.begin[i] if include else 0
         high = window.size_in[i] + (max(declared[i], 0) if include else 0)
         positions = [
-            sum(low <= o * window.strides[i] - window.begin[i] + q * window.dilations[i] < high
-                for q in range(window.kernel[i]))
+            sum(
+                low <= o * window.strides[i] - window.begin[i] + q * window.dilations[i] < high
+                for q in range(window.kernel[i])
+            )
             for o in range(window.size_out[i])
         ]
         per_axis.append(positions)

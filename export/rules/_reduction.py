@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import UnsupportedOpError
+from pysal.errors import UnsupportedOpError
+
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
@@ -28,13 +29,15 @@ def reduce_linear(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     if node.op_type == "ReduceMean":
         count = np.prod([shape[a] or 0 for a in axes])
         if not count:
-            raise UnsupportedOpError(f"{node.label()}: a mean over an axis of unknown size has no rule")
+            raise UnsupportedOpError(
+                f"{node.label()}: a mean over an axis of unknown size has no rule"
+            )
         dy = g.mul(dy, g.scalar(1.0 / count))
     return [_expand(g, dy, node)] + [None] * (len(node.inputs) - 1)
 
 
 def reduce_extremum(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """dy is shared evenly by the elements that attain the extremum."""
+    """Dy is shared evenly by the elements that attain the extremum."""
     dy, axes, _ = _keep_axes(g, node, str(dys[0]))
     y, _, _ = _keep_axes(g, node, node.outputs[0])
     hit = g.op("Cast", g.op("Equal", node.inputs[0], y), to=1)
@@ -43,21 +46,21 @@ def reduce_extremum(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def reduce_l2(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """dx = dy * x / y."""
+    """Dx = dy * x / y."""
     dy, _, _ = _keep_axes(g, node, str(dys[0]))
     y, _, _ = _keep_axes(g, node, node.outputs[0])
     return [g.mul(node.inputs[0], g.div(dy, y))] + [None] * (len(node.inputs) - 1)
 
 
 def softmax(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """dx = y * (dy - sum(y * dy))."""
+    """Dx = y * (dy - sum(y * dy))."""
     y, dy = node.outputs[0], str(dys[0])
     total = g.sum(g.mul(y, dy), [node.attrs.get("axis", -1)])
     return (g.mul(y, g.sub(dy, total)),)
 
 
 def log_softmax(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """dx = dy - exp(y) * sum(dy)."""
+    """Dx = dy - exp(y) * sum(dy)."""
     y, dy = node.outputs[0], str(dys[0])
     total = g.sum(dy, [node.attrs.get("axis", -1)])
     return (g.sub(dy, g.mul(g.op("Exp", y), total)),)
@@ -67,7 +70,9 @@ def _keep_axes(g: Graph, node: Node, reduced: str) -> tuple[str, list[int], tupl
     """Give a value of the output's shape its reduced axes back, as ones."""
     shape = g.shape(node.inputs[0])
     if shape is None:
-        raise UnsupportedOpError(f"{node.label()}: the rank of its input is not known before the run")
+        raise UnsupportedOpError(
+            f"{node.label()}: the rank of its input is not known before the run"
+        )
     axes = _axes(g, node, len(shape))
     if not node.attrs.get("keepdims", 1) and axes:
         reduced = g.op("Unsqueeze", reduced, g.ints(axes))
@@ -80,7 +85,9 @@ def _axes(g: Graph, node: Node, rank: int) -> list[int]:
     if axes is None and len(node.inputs) > 1 and node.inputs[1]:
         constant = g.constant(node.inputs[1])
         if constant is None:
-            raise UnsupportedOpError(f"{node.label()}: its axes are computed; they must be constant")
+            raise UnsupportedOpError(
+                f"{node.label()}: its axes are computed; they must be constant"
+            )
         axes = constant.tolist()
     if not axes:
         return [] if node.attrs.get("noop_with_empty_axes", 0) else list(range(rank))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UnsupportedOpError
+from pysal.errors import UnsupportedOpError
+
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
     from ..graph import Graph, Node
+
+HALF_PIXEL = {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel"}
 
 
 def register(table: RuleTable) -> None:
@@ -54,7 +57,9 @@ def concat(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     axis = node.attrs["axis"] % rank
     sizes = [(g.shape(value) or ())[axis] for value in node.inputs]
     if any(size is None for size in sizes):
-        raise UnsupportedOpError(f"{node.label()}: the sizes {sizes} on axis {axis} are not all known")
+        raise UnsupportedOpError(
+            f"{node.label()}: the sizes {sizes} on axis {axis} are not all known"
+        )
     if axis == 1:
         return g.lower("split_channels", str(dys[0]), sizes)
     bounds = np.cumsum([0, *sizes]).tolist()
@@ -94,7 +99,9 @@ def slice_(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 def pad(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     """Crop what was padded, pad what was cropped."""
     if node.attrs.get("mode", "constant") != "constant":
-        raise UnsupportedOpError(f"{node.label()}: mode {node.attrs['mode']} has no rule; use zeros")
+        raise UnsupportedOpError(
+            f"{node.label()}: mode {node.attrs['mode']} has no rule; use zeros"
+        )
     counts = g.constant(node.inputs[1]) if len(node.inputs) > 1 else node.attrs.get("pads")
     if counts is None:
         raise UnsupportedOpError(f"{node.label()}: its pads are computed; they must be constant")
@@ -102,7 +109,12 @@ def pad(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     rank = len(shape)
     axes = list(range(rank))
     if len(node.inputs) > 3 and node.inputs[3]:
-        axes = [int(a) % rank for a in np.atleast_1d(g.constant(node.inputs[3]))]
+        given = g.constant(node.inputs[3])
+        if given is None:
+            raise UnsupportedOpError(
+                f"{node.label()}: its axes are computed; they must be constant"
+            )
+        axes = [int(a) % rank for a in given]
     half = len(counts) // 2
     begin, end = [0] * rank, [0] * rank
     for i, axis in enumerate(axes):
@@ -155,13 +167,25 @@ def resize(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     wide = g.static_shape(node.outputs[0], node)
     factors = [(b or 1) // (a or 1) for a, b in zip(shape[2:], wide[2:], strict=True)]
     whole = all(a and a * f == b for a, b, f in zip(shape[2:], wide[2:], factors, strict=True))
-    if node.attrs.get("mode", "nearest") != "nearest" or not whole or shape[1] != wide[1]:
+    if not whole or shape[1] != wide[1] or not _repeats(g, node, factors):
         raise UnsupportedOpError(
             f"{node.label()}: only nearest upsampling by whole factors has a rule"
         )
     mean = g.op("AveragePool", str(dys[0]), kernel_shape=factors, strides=factors)
     dx = g.mul(mean, g.scalar(float(np.prod(factors))))
     return [dx] + [None] * (len(node.inputs) - 1)
+
+
+def _repeats(g: Graph, node: Node, factors: list[int]) -> bool:
+    """Whether a Resize by whole factors shows every element as one block."""
+    attrs = node.attrs
+    rounding = attrs.get("nearest_mode", "round_prefer_floor")
+    halves = attrs.get("coordinate_transformation_mode", "half_pixel") in HALF_PIXEL
+    blocks = rounding.startswith("round") if halves else rounding == "floor"
+    corners = attrs.get("coordinate_transformation_mode") in ("align_corners", "tf_crop_and_resize")
+    given = g.constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else None
+    exact = given is None or given.size == 0 or set(given) <= {1.0, *map(float, factors)}
+    return attrs.get("mode", "nearest") == "nearest" and blocks and exact and not corners
 
 
 def _slice_arguments(g: Graph, node: Node) -> tuple[list[int], list[int], list[int]]:
@@ -178,10 +202,8 @@ def _slice_arguments(g: Graph, node: Node) -> tuple[list[int], list[int], list[i
     return starts, list(axes), list(steps)
 
 
-def _scatter(
-    g: Graph, dx: str, axis: int, places: NDArray[np.int64], size: int, rank: int
-) -> str:
-    """Add element i of an axis to place `places[i]` of a longer one: a product with a 0-1 matrix."""
+def _scatter(g: Graph, dx: str, axis: int, places: NDArray[np.int64], size: int, rank: int) -> str:
+    """Add element i of an axis to place `places[i]` of a longer one, by a 0-1 matrix."""
     chosen = np.zeros((len(places), size), np.float32)
     chosen[np.arange(len(places)), places] = 1.0
     last = [i for i in range(rank) if i != axis] + [axis]

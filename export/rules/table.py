@@ -1,4 +1,4 @@
-"""Rule tables: what each operator does to a cotangent on the way back. The walk is in `autodiff`."""
+"""Rule tables: what each operator does to a cotangent on the way back; `autodiff` walks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from ...errors import OptionError
+from pysal.errors import OptionError
 
 if TYPE_CHECKING:
     from ..graph import Graph, Node

@@ -72,9 +72,7 @@ def open_classifier(
     reason = _missing(entry)
     if reason:
         raise CapabilityError(f'engine "{engine}" cannot run here: {reason}')
-    opened: Classifier = entry.load()(
-        model, threads=threads, preprocess=preprocess, labels=labels
-    )
+    opened: Classifier = entry.load()(model, threads=threads, preprocess=preprocess, labels=labels)
     return opened
 
 

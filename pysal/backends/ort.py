@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from pysal.backends.ort_model import LOGITS, Built, gradient_name, open_files
 from pysal.backends.ort_session import Session, Workers, available_threads
 from pysal.backends.record import find_labels, find_preprocess
 from pysal.classifier import INPUT, Classifier
-from pysal.errors import CapabilityError, MissingDependencyError
 from pysal.preprocess import Preprocess
 from pysal.types import Array, ModelInfo, Noise, ScoreKind, Target
 
@@ -80,6 +79,12 @@ class OrtClassifier(Classifier):
             labels=find_labels(labels, metadata, facts["num_classes"]),
         )
 
+    def prepare(self, needs: Collection[str]) -> None:
+        """Build the sessions for batches; see `Classifier`."""
+        self._forward((), self._threads)
+        if "grad" in needs:
+            self._gradient("gradient", INPUT, self._threads)
+
     def score(self, batch: Array, kind: ScoreKind = "probability") -> Array:
         """Scores of every class: (N, C, H, W) -> (N, K). Cost: N forward."""
         batch = self.check_batch(batch)
@@ -100,7 +105,9 @@ class OrtClassifier(Classifier):
         batch = self.check_batch(batch)
         session = self._forward(tuple(layers), len(batch))
         sample = session.buffers()
-        found = {name: np.empty((len(batch), *sample[name].shape[1:]), np.float32) for name in layers}
+        found = {
+            name: np.empty((len(batch), *sample[name].shape[1:]), np.float32) for name in layers
+        }
 
         def work(row: int) -> None:
             buffers = session.buffers()

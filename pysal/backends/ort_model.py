@@ -117,8 +117,8 @@ class PreparedFile(ModelFiles):
         missing = [name for name in outputs if name not in self._outputs]
         if missing:
             raise OptionError(
-                f'{self._path.name} has no output "{missing[0]}"; export it with --taps, or open the '
-                "original model"
+                f'{self._path.name} has no output "{missing[0]}"; export it with --taps, or '
+                "open the original model"
             )
         shapes = {name: (1, *shape) for name, shape in self._outputs.items()}
         return str(self._path), {**shapes, **self.seed_shapes()}, outputs

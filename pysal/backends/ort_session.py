@@ -48,7 +48,7 @@ class Session:
         self._local = threading.local()
 
     def buffers(self) -> Buffers:
-        """This thread's input and output arrays, by name."""
+        """Input and output arrays of the calling thread, by name."""
         if not hasattr(self._local, "buffers"):
             self._bind()
         buffers: Buffers = self._local.buffers
@@ -85,7 +85,9 @@ def open_session(model: bytes | str, threads: int) -> ort.InferenceSession:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own types share no base class
         reason = str(error).strip().splitlines()[0]
-        raise CapabilityError(f"ONNX Runtime {ort.__version__} refuses the model: {reason}") from error
+        raise CapabilityError(
+            f"ONNX Runtime {ort.__version__} refuses the model: {reason}"
+        ) from error
 
 
 class Workers:
@@ -93,7 +95,9 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pysal") if threads > 1 else None
+        self._pool = (
+            ThreadPoolExecutor(threads, thread_name_prefix="pysal") if threads > 1 else None
+        )
 
     def each(self, rows: int, work: Callable[[int], Any]) -> None:
         """Call work(row) for every row, in any order; the first error is raised."""

@@ -49,7 +49,9 @@ def find_labels(
     else:
         names, source = list(given), "labels"
     if len(names) != num_classes:
-        raise InputError(f"{source} has {len(names)} class names; the model has {num_classes} classes")
+        raise InputError(
+            f"{source} has {len(names)} class names; the model has {num_classes} classes"
+        )
     return tuple(str(name) for name in names)
 
 

@@ -119,7 +119,7 @@ def blend(
     std, seed, step = None, None, 0
     if noise is not None:
         std, seed, step = checks.noise_parts(noise, channels, n)
-    return _impl.blend(  # type: ignore[no-any-return]
+    return _impl.blend(
         np.ascontiguousarray(image),
         np.ascontiguousarray(baseline),
         masks,
@@ -185,7 +185,7 @@ def path_accumulate(
     height, width = size
     if height < 1 or width < 1:
         raise ShapeError(f"size is ({height}, {width}); a mask has at least one row and one column")
-    return _impl.path_accumulate(  # type: ignore[no-any-return]
+    return _impl.path_accumulate(
         grad,
         np.ascontiguousarray(image),
         np.ascontiguousarray(baseline),
@@ -246,4 +246,4 @@ def tv(
         raise OptionError(f"exponent is {exponent}; expected a positive number")
     if reduction not in ("mean", "sum"):
         raise OptionError(f'reduction is "{reduction}"; use "mean" or "sum"')
-    return _impl.tv(masks, exponent, reduction == "mean", isotropic, threads)  # type: ignore[no-any-return]
+    return _impl.tv(masks, exponent, reduction == "mean", isotropic, threads)
