@@ -1,0 +1,1 @@
+"""Image data whose ground truth is known: where the evidence of a class is, pixel by pixel."""
