@@ -202,6 +202,7 @@ def build_assets(folder: Path, *, fold: int = 0, epochs: int = 6, seed: int = 0)
     assets = {
         "license": "Apache-2.0: rendered and trained by pysal, no third-party material",
         "produced_by": "python -m pysal.datasets.an8flower_train --assets pysal/demo",
+        "training": "flower masks were used: images with the flower hidden have uniform targets",
         **record,
         "images": images,
     }
