@@ -64,8 +64,8 @@ def save_attribution(attribution: Attribution, folder: str | Path) -> list[str]:
     )
     constant = is_constant(attribution.native)
     paths: list[str] = []
+    make_folder(folder)
     with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         for row, name in enumerate(_file_names(attribution)):
             manifest = {"name": name, **_manifest(attribution, row, bool(constant[row]))}
             contents = {
@@ -77,6 +77,21 @@ def save_attribution(attribution: Attribution, folder: str | Path) -> list[str]:
                 paths.append(str(folder / f"{name}{suffix}"))
                 write_file(Path(paths[-1]), content)
     return paths
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and see that it can be written to, so that this fails before the work.
+
+    Raises
+    ------
+    InputError
+        If it is a file, lies below one, or is read-only.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{uuid.uuid4().hex}.part"
+        probe.touch()
+        probe.unlink()
 
 
 def write_file(path: Path, content: bytes) -> None:
