@@ -17,6 +17,7 @@ from .autodiff import backward, unsupported
 from .graph import Graph
 from .passes.fold_pads import fold_pads
 from .passes.logits import OutputKind, find_logits
+from .passes.prune import prune
 from .passes.read import check_model, read_model, to_float32, to_opset
 from .passes.shapes import BATCH, fix_input, infer_shapes
 from .rules.gradient import TABLES
@@ -124,6 +125,8 @@ def prepare(
         model.CopyFrom(path)
     else:
         (model, sha256), name = read_model(path), Path(path).name
+    if not all(o.type.tensor_type.HasField("shape") for o in model.graph.output):
+        model = infer_shapes(model, name)  # the checker insists on them
     check_model(model, name)
     source_opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     to_float32(model)
@@ -276,27 +279,9 @@ def _finish(g: Graph, prepared: PreparedModel) -> onnx.ModelProto:
     """Drop what no output needs, write the metadata, and check the result."""
     model = g.model
     del model.graph.value_info[:]
-    _prune(model)
+    prune(model, keep=(SEED, SEED_PROBABILITY))
     del model.metadata_props[:]
     helper.set_model_props(model, prepared.metadata())
     model.producer_name = "pysal"
     check_model(model, prepared.name)
     return model
-
-
-def _prune(model: onnx.ModelProto) -> None:
-    """Remove nodes and initializers on which no output depends."""
-    wanted = {o.name for o in model.graph.output}
-    kept = []
-    for node in reversed(model.graph.node):
-        if any(o in wanted for o in node.output):
-            wanted.update(node.input)
-            kept.append(node)
-    nodes, weights = kept[::-1], [i for i in model.graph.initializer if i.name in wanted]
-    inputs = [
-        i for i in model.graph.input if i.name in wanted or i.name in (SEED, SEED_PROBABILITY)
-    ]
-    for field, values in (("node", nodes), ("initializer", weights), ("input", inputs)):
-        copies = [type(v).FromString(v.SerializeToString()) for v in values]
-        model.graph.ClearField(field)
-        getattr(model.graph, field).extend(copies)

@@ -64,6 +64,8 @@ def conv_input_gradient(g: Graph, dy: str, weight: NDArray[Any], window: Window,
             spans = [portable.phase_span(axis, a) for axis, a in zip(axes, phase, strict=True)]
             kernel = portable.phase_weight(weight, window, phase, spans)
             parts[phase] = portable.conv(g, dy, kernel, portable.phase_pads(window, spans), group)
+    if not parts:  # every window sees padding only
+        return portable.conv_input_gradient(g, dy, weight, window, group)
     return portable.place_phases(g, parts, window, group)
 
 
@@ -98,7 +100,7 @@ def max_pool_gradient(g: Graph, dy: str, x: str, y: str, window: Window, channel
         {q: (a, s) for a, taps in enumerate(axis.taps) for q, s in taps.items()} for axis in axes
     ]
     parts: dict[tuple[int, ...], list[str]] = {}
-    remaining, taps = dy, list(product(*(range(k) for k in window.kernel)))
+    remaining, taps = dy, list(product(*map(sorted, phase_of)))
     for tap in taps:
         taken = remaining
         if tap != taps[-1]:

@@ -168,7 +168,7 @@ def max_pool_gradient(g: Graph, dy: str, x: str, y: str, window: Window, channel
         {q: (a, s) for a, taps in enumerate(axis.taps) for q, s in taps.items()} for axis in axes
     ]
     parts: dict[tuple[int, ...], list[str]] = {}
-    remaining, taps = dy, list(product(*(range(k) for k in window.kernel)))
+    remaining, taps = dy, list(product(*map(sorted, phase_of)))
     for number, tap in enumerate(taps):
         if number == len(taps) - 1:
             taken = remaining

@@ -65,14 +65,16 @@ class Window:
         )
 
     def axis(self, i: int) -> Axis:
-        """One spatial axis, split into phases."""
+        """One spatial axis, split into phases; taps that see padding only are left out."""
         taps: list[dict[int, int]] = [{} for _ in range(self.strides[i])]
+        size, size_out = -(-self.size_in[i] // self.strides[i]), self.size_out[i]
         for q in range(self.kernel[i]):
             offset = self.dilations[i] * q - self.begin[i]
             phase = offset % self.strides[i]
-            taps[phase][q] = (phase - offset) // self.strides[i]
-        size = -(-self.size_in[i] // self.strides[i])
-        return Axis(taps, size, self.size_out[i])
+            shift = (phase - offset) // self.strides[i]
+            if -size < shift < size_out:
+                taps[phase][q] = shift
+        return Axis(taps, size, size_out)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Axis:
 
     def span(self) -> tuple[int, int]:
         """Smallest and largest shift over all phases."""
-        shifts = [shift for phase in self.taps for shift in phase.values()]
+        shifts = [shift for phase in self.taps for shift in phase.values()] or [0]
         return min(shifts), max(shifts)
 
     def pads(self, low: int, high: int) -> tuple[int, int]:

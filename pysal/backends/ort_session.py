@@ -56,7 +56,13 @@ class Session:
 
     def run(self) -> None:
         """Compute this thread's outputs from its inputs."""
-        self._session.run_with_iobinding(self._local.binding)
+        try:
+            self._session.run_with_iobinding(self._local.binding)
+        except Exception as error:  # ONNX Runtime's own types share no base class
+            reason = str(error).strip().splitlines()[0]
+            raise CapabilityError(
+                f"ONNX Runtime {ort.__version__} fails while it runs the model: {reason}"
+            ) from error
 
     def _bind(self) -> None:
         binding, buffers = self._session.io_binding(), {}

@@ -57,8 +57,9 @@ def explain(
     reported before the work starts; the others are explained, and the exit code is 2.
     """
     from pysal.explainer import Explainer
-    from pysal.report.save import make_folder
+    from pysal.report.save import check_folder
 
+    check_folder(out)
     given = {"size": size, "preset": preset, "seed": seed}
     options = {key: value for key, value in given.items() if value is not None}
     explainer = Explainer(
@@ -76,8 +77,6 @@ def explain(
         if (chosen := as_target(target, None)) is not None:
             explainer.classifier.check_target(chosen, 1)
         good = _usable(explainer, images)
-        if good:
-            make_folder(out)
         results.write(explainer, good, target, out, batch_size, as_json)
     if len(good) < len(images):
         raise typer.Exit(WRONG_USE)

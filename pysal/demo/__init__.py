@@ -87,9 +87,9 @@ def run_demo(
     """
     import pysal
     from pysal.metrics.iou import iou
-    from pysal.report.save import make_folder
+    from pysal.report.save import check_folder
 
-    make_folder(Path(out))
+    check_folder(Path(out))
     pictures = load_pictures(images)
     paths = [picture.path for picture in pictures]
     explainer = pysal.Explainer(MODEL, method="igos", size=size, seed=0)

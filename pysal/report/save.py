@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import importlib.metadata
 import io
 import json
@@ -64,8 +65,8 @@ def save_attribution(attribution: Attribution, folder: str | Path) -> list[str]:
     )
     constant = is_constant(attribution.native)
     paths: list[str] = []
-    make_folder(folder)
     with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         for row, name in enumerate(_file_names(attribution)):
             manifest = {"name": name, **_manifest(attribution, row, bool(constant[row]))}
             contents = {
@@ -79,19 +80,20 @@ def save_attribution(attribution: Attribution, folder: str | Path) -> list[str]:
     return paths
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder and see that it can be written to, so that this fails before the work.
+def check_folder(folder: Path) -> None:
+    """See that a folder can be made and written to, so that this fails before the work.
 
     Raises
     ------
     InputError
         If it is a file, lies below one, or is read-only.
     """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{uuid.uuid4().hex}.part"
-        probe.touch()
-        probe.unlink()
+        if not there.is_dir():
+            raise NotADirectoryError
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def write_file(path: Path, content: bytes) -> None:

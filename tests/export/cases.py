@@ -1,0 +1,12 @@
+"""Test cases of every operator with a gradient rule: {operator: strategies that draw a `Case`}."""
+
+from __future__ import annotations
+
+import cases_elementwise
+import cases_linear
+import cases_shape
+from case_table import CASES
+
+SOURCES = (cases_elementwise, cases_linear, cases_shape)
+
+__all__ = ["CASES", "SOURCES"]

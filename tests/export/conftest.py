@@ -1,0 +1,27 @@
+"""Networks of the zoo, exported once per run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import zoo
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Threads of torch and ONNX Runtime that wait for each other cost far more than they bring."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def member(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], zoo.Member]:
+    """Function from the name of a family to its network in torch and as ONNX file."""
+    folder: Path = tmp_path_factory.mktemp("zoo")
+    return functools.cache(lambda name: zoo.member(name, folder))
