@@ -95,22 +95,16 @@ def max_pool_gradient(g: Graph, dy: str, x: str, y: str, window: Window, channel
     begin, end = ([max(p, 0) for p in side] for side in (window.begin, window.end))
     padded = portable.shift(g, x, begin, end, FAR_BELOW)
     minus_y = _depthwise(g, y, np.full((channels, 1, 1, 1), -1.0, np.float32))
-    axes = [window.axis(i) for i in range(2)]
-    phase_of = [
-        {q: (a, s) for a, taps in enumerate(axis.taps) for q, s in taps.items()} for axis in axes
-    ]
     parts: dict[tuple[int, ...], list[str]] = {}
-    remaining, taps = dy, list(product(*map(sorted, phase_of)))
-    for tap in taps:
+    remaining, taps = dy, window.taps()
+    for number, (tap, phase, pads) in enumerate(taps):
         taken = remaining
-        if tap != taps[-1]:
+        if number < len(taps) - 1:
             difference = g.add(_strided(g, padded, tap, window, channels), minus_y)
             hit = g.op("HardSigmoid", difference, alpha=STEEP, beta=1.0)
             miss = g.op("HardSigmoid", difference, alpha=-STEEP, beta=0.0)
             taken, remaining = g.mul(remaining, hit), g.mul(remaining, miss)
-        places = [phase_of[i][q] for i, q in enumerate(tap)]
-        pads = [axis.pads(s, s) for axis, (_, s) in zip(axes, places, strict=True)]
-        parts.setdefault(tuple(a for a, _ in places), []).append(_shift(g, taken, pads, channels))
+        parts.setdefault(phase, []).append(_shift(g, taken, pads, channels))
     summed = {phase: portable.add_all(g, terms) for phase, terms in parts.items()}
     return portable.place_phases(g, summed, window, channels)
 

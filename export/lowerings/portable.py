@@ -163,23 +163,16 @@ def max_pool_gradient(g: Graph, dy: str, x: str, y: str, window: Window, channel
     of what remains; the parts go to their phases as in `conv_input_gradient`.
     """
     padded = shift(g, x, [max(b, 0) for b in window.begin], [max(e, 0) for e in window.end], LOWEST)
-    axes = [window.axis(i) for i in range(window.rank)]
-    phase_of = [
-        {q: (a, s) for a, taps in enumerate(axis.taps) for q, s in taps.items()} for axis in axes
-    ]
     parts: dict[tuple[int, ...], list[str]] = {}
-    remaining, taps = dy, list(product(*map(sorted, phase_of)))
-    for number, tap in enumerate(taps):
-        if number == len(taps) - 1:
-            taken = remaining
-        else:
+    remaining, taps = dy, window.taps()
+    for number, (tap, phase, pads) in enumerate(taps):
+        taken = remaining
+        if number < len(taps) - 1:
             hit = g.op("Equal", strided(g, padded, tap, window), y)
             taken = g.op("Where", hit, remaining, g.scalar(0.0))
             remaining = g.sub(remaining, taken)
-        places = [phase_of[i][q] for i, q in enumerate(tap)]
-        pads = [axis.pads(s, s) for axis, (_, s) in zip(axes, places, strict=True)]
         moved = shift(g, taken, [b for b, _ in pads], [e for _, e in pads])
-        parts.setdefault(tuple(a for a, _ in places), []).append(moved)
+        parts.setdefault(phase, []).append(moved)
     return place_phases(g, {p: add_all(g, v) for p, v in parts.items()}, window, channels)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import product
 
 from ..graph import Graph, Node
 
@@ -75,6 +76,26 @@ class Window:
             if -size < shift < size_out:
                 taps[phase][q] = shift
         return Axis(taps, size, size_out)
+
+    def taps(self) -> list[tuple[Ints, Ints, list[tuple[int, int]]]]:
+        """Every tap in scan order: its place in the window, the phase it feeds, and its pads.
+
+        The pads bring a value of the output's size to the size of the phase.
+        """
+        axes = [self.axis(i) for i in range(self.rank)]
+        feeds = [
+            [
+                (q, a, axis.pads(shift, shift))
+                for a, t in enumerate(axis.taps)
+                for q, shift in t.items()
+            ]
+            for axis in axes
+        ]
+        found = []
+        for chosen in product(*map(sorted, feeds)):
+            places, phases, pads = zip(*chosen, strict=True)
+            found.append((places, phases, list(pads)))
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
