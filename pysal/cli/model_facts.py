@@ -47,7 +47,7 @@ def read_facts(path: Path) -> dict[str, Any]:
         "classes": found["num_classes"],
         "layers": len(found["layers"]),
         "operators": dict(Counter(node.op_type for node in model.graph.node).most_common()),
-        "has_gradient": prepared,
+        "prepared": prepared,
         "no_gradient_rule": no_rule,
         "preprocess": record.to_dict(),
         "preprocess_from": origin,

@@ -80,7 +80,7 @@ def test_info_of_a_prepared_model(model: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     facts = json.loads(result.stdout)
     assert facts["input_shape"] == [3, 16, 16]
-    assert facts["has_gradient"] is True
+    assert facts["prepared"] is True
     assert facts["operators"]["Conv"] == 2
 
 
