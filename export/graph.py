@@ -51,6 +51,13 @@ class Graph:
         Extended in place; its shapes are already inferred.
     lowering : {"ort", "portable"}
         Engine family that new nodes are written for.
+
+    Attributes
+    ----------
+    vanishing : set of str
+        Cotangents known to be zero wherever their forward value is not positive.
+    zero_tails : dict
+        Cropped values whose crop was zeros only: {name: (value before the crop, rows per axis)}.
     """
 
     def __init__(self, model: onnx.ModelProto, lowering: str = "ort") -> None:
@@ -63,6 +70,9 @@ class Graph:
         self._by_content: dict[str, str] = {}
         self._shapes, self._types = _value_types(model)
         self._appended: dict[str, Node] = {}
+        self._producers = {o: n for n in self.nodes for o in n.outputs}
+        self.vanishing: set[str] = set()
+        self.zero_tails: dict[str, tuple[str, list[int]]] = {}
         self._counter = 0
 
     # ---- reading -------------------------------------------------------------------------------
@@ -103,6 +113,13 @@ class Graph:
             else:
                 return None
         return self._constants[value]
+
+    def is_rectified(self, value: str) -> bool:
+        """Whether a forward value is a ReLU's output, or a concatenation of such on channels."""
+        node = self._producers.get(value)
+        if node is not None and node.op_type == "Concat":
+            return all(self.is_rectified(part) for part in node.inputs)
+        return node is not None and node.op_type == "Relu"
 
     # ---- writing -------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STEEP = float(2.0**100)
 """Slope that turns HardSigmoid into a step; a power of two, so that products with it are exact."""
+POOL_STEEP = np.float32(2.0**80)
+"""The same for Tanh, where it multiplies activations: up to 2^48 they stay finite."""
 FAR_BELOW = -1e30
 """Padding that no activation reaches, and whose differences stay finite."""
 
@@ -85,28 +87,36 @@ def interleave(g: Graph, phases: str, window: Window, channel_major: bool) -> st
 
 
 def max_pool_gradient(g: Graph, dy: str, x: str, y: str, window: Window, channels: int) -> str:
-    """As the portable form, with one-hot depth-wise Convs and HardSigmoids.
+    """As the portable form, in as few passes over memory as the blocked layout allows.
 
-    A tap's value minus the maximum is exactly zero where the tap attains it and negative elsewhere,
-    so HardSigmoid(1 + steep * difference) is "hit" and HardSigmoid(-steep * difference) is "miss".
+    The maximum minus a tap's value is exactly zero where the tap attains it and positive elsewhere,
+    so its steep Tanh is "miss". Difference and Tanh are fused into the one-hot Conv that reads the
+    tap; what remains for later taps is one product, what the tap takes one more fused Conv.
     """
     if window.rank != 2:
         return portable.max_pool_gradient(g, dy, x, y, window, channels)
     begin, end = ([max(p, 0) for p in side] for side in (window.begin, window.end))
     padded = portable.shift(g, x, begin, end, FAR_BELOW)
-    minus_y = _depthwise(g, y, np.full((channels, 1, 1, 1), -1.0, np.float32))
+    minus = np.full((channels, 1, 1, 1), -1.0, np.float32)
+    steep_y = _depthwise(g, y, -POOL_STEEP * minus)
     parts: dict[tuple[int, ...], list[str]] = {}
     remaining, taps = dy, window.taps()
     for number, (tap, phase, pads) in enumerate(taps):
         taken = remaining
         if number < len(taps) - 1:
-            difference = g.add(_strided(g, padded, tap, window, channels), minus_y)
-            hit = g.op("HardSigmoid", difference, alpha=STEEP, beta=1.0)
-            miss = g.op("HardSigmoid", difference, alpha=-STEEP, beta=0.0)
-            taken, remaining = g.mul(remaining, hit), g.mul(remaining, miss)
+            difference = g.add(_strided(g, padded, tap, window, channels), steep_y)
+            later = g.mul(remaining, g.op("Tanh", difference))
+            taken, remaining = g.add(_depthwise(g, later, minus), remaining), later
         parts.setdefault(phase, []).append(_shift(g, taken, pads, channels))
     summed = {phase: portable.add_all(g, terms) for phase, terms in parts.items()}
-    return portable.place_phases(g, summed, window, channels)
+    dx = portable.place_phases(g, summed, window, channels)
+    cropped = g.appended(dx)
+    if cropped is not None and cropped.op_type == "Slice":  # rows beyond the input: no tap is there
+        surplus = [
+            window.axis(i).size * s - window.size_in[i] for i, s in enumerate(window.strides)
+        ]
+        g.zero_tails[dx] = (cropped.inputs[0], surplus)
+    return dx
 
 
 def split_channels(g: Graph, dy: str, sizes: Sequence[int]) -> list[str]:
@@ -144,12 +154,24 @@ def _depthwise(g: Graph, x: str, kernel: NDArray[Any], **attrs: Any) -> str:
 
 
 def _strided(g: Graph, padded: str, tap: Sequence[int], window: Window, channels: int) -> str:
-    """What tap `tap` of every window sees: a one-hot kernel with the pool's stride."""
-    kernel = np.zeros((channels, 1, *window.kernel), np.float32)
-    kernel[portable.tap_index(tap)] = 1.0
-    return _depthwise(
-        g, padded, kernel, strides=list(window.strides), dilations=list(window.dilations)
-    )
+    """What tap `tap` of every window sees, times -POOL_STEEP: one-hot kernel, the pool's stride."""
+    axes = [_one_hot_axis(window, i, q) for i, q in enumerate(tap)]
+    sizes, dilations, places = (list(column) for column in zip(*axes, strict=True))
+    kernel = np.zeros((channels, 1, *sizes), np.float32)
+    kernel[portable.tap_index(places)] = -POOL_STEEP
+    return _depthwise(g, padded, kernel, strides=list(window.strides), dilations=dilations)
+
+
+def _one_hot_axis(window: Window, i: int, q: int) -> tuple[int, int, int]:
+    """Size, dilation and hot place of the smallest kernel that reads tap q of every window."""
+    length = window.size_in[i] + max(window.begin[i], 0) + max(window.end[i], 0)
+    reach, last = window.dilations[i] * q, window.dilations[i] * (window.kernel[i] - 1)
+    for size, step, place in ((1, 1, 0), (2, reach, 1), (2, last, 0)):
+        extent = (size - 1) * step
+        count = (length - extent - 1) // window.strides[i] + 1
+        if step and reach == place * step and count == window.size_out[i]:
+            return size, step, place
+    return window.kernel[i], window.dilations[i], q
 
 
 def _shift(g: Graph, x: str, pads: Sequence[tuple[int, int]], channels: int) -> str:

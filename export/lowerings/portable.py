@@ -46,6 +46,9 @@ def conv(
 ) -> str:
     """Stride-1 convolution whose paddings may be negative (a crop of `x`)."""
     begin, end = (list(side) for side in zip(*pads, strict=True))
+    whole, surplus = g.zero_tails.get(x, (x, [0] * len(end)))
+    if all(e >= s for e, s in zip(end, surplus, strict=True)):  # zeros that are there already
+        x, end = whole, [e - s for e, s in zip(end, surplus, strict=True)]
     if min(begin + end) < 0:
         x = shift(g, x, [min(b, 0) for b in begin], [min(e, 0) for e in end])
         begin, end = [max(b, 0) for b in begin], [max(e, 0) for e in end]

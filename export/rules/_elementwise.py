@@ -22,12 +22,12 @@ def register(table: RuleTable) -> None:
 
 
 def identity(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = x; a Dropout in a file for inference is one."""
+    """y = x; a Dropout in a file for inference is one."""
     return dys[0], *[None] * (len(node.inputs) - 1)
 
 
 def cast(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = x in another float type."""
+    """y = x in another float type."""
     return g.op("CastLike", str(dys[0]), node.inputs[0]), *[None] * (len(node.inputs) - 1)
 
 
@@ -35,29 +35,29 @@ def cast(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def add(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = a + b + ..."""
+    """y = a + b + ..."""
     return [dys[0]] * len(node.inputs)
 
 
 def sub(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = a - b."""
+    """y = a - b."""
     return dys[0], g.op("Neg", str(dys[0]))
 
 
 def mul(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = a * b."""
+    """y = a * b."""
     a, b = node.inputs
     return g.mul(str(dys[0]), b), g.mul(str(dys[0]), a)
 
 
 def div(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = a / b."""
+    """y = a / b."""
     da = g.div(str(dys[0]), node.inputs[1])
     return da, g.op("Neg", g.mul(da, node.outputs[0]))
 
 
 def power(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = a ** b, for a constant exponent or a positive base."""
+    """y = a ** b, for a constant exponent or a positive base."""
     a, b = node.inputs
     da = g.mul(str(dys[0]), g.mul(b, g.op("Pow", a, g.sub(b, g.scalar(1.0)))))
     if g.constant(b) is not None:
@@ -66,12 +66,12 @@ def power(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def mean(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = (a + b + ...) / n."""
+    """y = (a + b + ...) / n."""
     return [g.mul(str(dys[0]), g.scalar(1.0 / len(node.inputs)))] * len(node.inputs)
 
 
 def extremum(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = max or min of the inputs; ties go to the first."""
+    """y = max or min of the inputs; ties go to the first."""
     remaining, dxs = str(dys[0]), []
     for x in node.inputs[:-1]:
         hit = g.op("Equal", x, node.outputs[0])
@@ -81,13 +81,13 @@ def extremum(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def where(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = a where the condition holds, else b."""
+    """y = a where the condition holds, else b."""
     condition, zero, dy = node.inputs[0], g.scalar(0.0), str(dys[0])
     return None, g.op("Where", condition, dy, zero), g.op("Where", condition, zero, dy)
 
 
 def prelu(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = x where x > 0, else slope * x."""
+    """y = x where x > 0, else slope * x."""
     x, slope = node.inputs
     positive, dy = g.op("Greater", x, g.scalar(0.0)), str(dys[0])
     dx = g.op("Where", positive, dy, g.mul(dy, slope))
@@ -98,12 +98,14 @@ def prelu(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def relu(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy where y > 0."""
+    """dx = dy where y > 0; nothing to do where dy is known to vanish elsewhere."""
+    if dys[0] in g.vanishing:
+        return (dys[0],)
     return (g.mul(str(dys[0]), g.lower("relu_mask", node.outputs[0])),)
 
 
 def clip(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy strictly inside the bounds."""
+    """dx = dy strictly inside the bounds."""
     bounds: list[float | None] = [node.attrs.get("min"), node.attrs.get("max")]
     for i, name in enumerate(node.inputs[1:]):
         bound = g.constant(name) if name else None
@@ -119,7 +121,7 @@ def clip(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def leaky_relu(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy where x > 0, else alpha * dy."""
+    """dx = dy where x > 0, else alpha * dy."""
     alpha, dy = node.attrs.get("alpha", 0.01), str(dys[0])
     positive = g.op("Greater", node.inputs[0], g.scalar(0.0))
     return (g.op("Where", positive, dy, g.mul(dy, g.scalar(alpha))),)
@@ -140,19 +142,19 @@ def elu(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def sigmoid(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy * y * (1 - y)."""
+    """dx = dy * y * (1 - y)."""
     y = node.outputs[0]
     return (g.mul(str(dys[0]), g.mul(y, g.sub(g.scalar(1.0), y))),)
 
 
 def hard_sigmoid(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = alpha * dy strictly between the plateaus."""
+    """dx = alpha * dy strictly between the plateaus."""
     dy = g.mul(str(dys[0]), g.scalar(node.attrs.get("alpha", 0.2)))
     return (g.lower("clip_gradient", dy, node.outputs[0], 0.0, 1.0),)
 
 
 def hard_swish(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = x * h(x) with h = clip(x / 6 + 1/2, 0, 1): dy/dx = h + x * h'(x)."""
+    """y = x * h(x) with h = clip(x / 6 + 1/2, 0, 1): dy/dx = h + x * h'(x)."""
     x = node.inputs[0]
     h = g.op("HardSigmoid", x, alpha=1.0 / 6.0, beta=0.5)
     inner = g.lower("clip_gradient", g.mul(x, g.scalar(1.0 / 6.0)), h, 0.0, 1.0)
@@ -160,51 +162,51 @@ def hard_swish(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def tanh(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy * (1 - y^2)."""
+    """dx = dy * (1 - y^2)."""
     y = node.outputs[0]
     return (g.mul(str(dys[0]), g.sub(g.scalar(1.0), g.mul(y, y))),)
 
 
 def erf(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy * 2 / sqrt(pi) * exp(-x^2)."""
+    """dx = dy * 2 / sqrt(pi) * exp(-x^2)."""
     x = node.inputs[0]
     bell = g.op("Exp", g.op("Neg", g.mul(x, x)))
     return (g.mul(str(dys[0]), g.mul(bell, g.scalar(2.0 / math.sqrt(math.pi)))),)
 
 
 def softplus(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy * sigmoid(x)."""
+    """dx = dy * sigmoid(x)."""
     return (g.mul(str(dys[0]), g.op("Sigmoid", node.inputs[0])),)
 
 
 def exp(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy * y."""
+    """dx = dy * y."""
     return (g.mul(str(dys[0]), node.outputs[0]),)
 
 
 def log(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy / x."""
+    """dx = dy / x."""
     return (g.div(str(dys[0]), node.inputs[0]),)
 
 
 def sqrt(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy / (2 y)."""
+    """dx = dy / (2 y)."""
     return (g.div(g.mul(str(dys[0]), g.scalar(0.5)), node.outputs[0]),)
 
 
 def reciprocal(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = -dy * y^2."""
+    """dx = -dy * y^2."""
     y = node.outputs[0]
     return (g.op("Neg", g.mul(str(dys[0]), g.mul(y, y))),)
 
 
 def negate(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = -dy."""
+    """dx = -dy."""
     return (g.op("Neg", str(dys[0])),)
 
 
 def absolute(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy * sign(x)."""
+    """dx = dy * sign(x)."""
     return (g.mul(str(dys[0]), g.op("Sign", node.inputs[0])),)
 
 

@@ -25,7 +25,7 @@ def register(table: RuleTable) -> None:
 
 
 def gemm(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = alpha A' B' + beta C, with A' = A or its transpose."""
+    """y = alpha A' B' + beta C, with A' = A or its transpose."""
     a, b, *c = node.inputs
     alpha = node.attrs.get("alpha", 1.0)
     dy = str(dys[0])
@@ -52,7 +52,7 @@ def gemm(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def matmul(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Y = a b on the last two axes, the leading ones broadcast."""
+    """y = a b on the last two axes, the leading ones broadcast."""
     a, b = node.inputs
     rank_a, rank_b = len(g.shape(a) or ()), len(g.shape(b) or ())
     if rank_a < 2 or rank_b < 2:

@@ -26,16 +26,26 @@ def register(table: RuleTable) -> None:
 
 
 def max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dy goes to the first maximum of each window, in scan order."""
+    """dy goes to the first maximum of each window, in scan order.
+
+    Behind a ReLU, what arrives at a maximum that is not positive is lost in the ReLU's mask.
+    Masking dy here, at the size of the output, spares that mask at the size of the input. A table
+    whose ReLU ignores the forward value needs another MaxPool rule too.
+    """
     if dys[0] is None or (len(dys) > 1 and dys[1] is not None):
         raise UnsupportedOpError(f"{node.label()}: its index output cannot carry a gradient")
     x, y = node.inputs[0], node.outputs[0]
     channels = int(g.static_shape(x, node)[1] or 0)
-    return (g.lower("max_pool_gradient", dys[0], x, y, Window.of(g, node), channels),)
+    rectified = g.is_rectified(x)
+    dy = g.mul(dys[0], g.lower("relu_mask", y)) if rectified else dys[0]
+    dx: str = g.lower("max_pool_gradient", dy, x, y, Window.of(g, node), channels)
+    if rectified:
+        g.vanishing.add(dx)
+    return (dx,)
 
 
 def average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dy / count goes to every element of the window."""
+    """dy / count goes to every element of the window."""
     window, dy = Window.of(g, node), str(dys[0])
     channels = int(g.static_shape(node.inputs[0], node)[1] or 0)
     counts = _counts(window, node)
@@ -50,7 +60,7 @@ def average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def global_average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dy / (H W) goes everywhere."""
+    """dy / (H W) goes everywhere."""
     shape = g.static_shape(node.inputs[0], node)
     area = np.prod([size or 1 for size in shape[2:]])
     scaled = g.mul(str(dys[0]), g.scalar(1.0 / area))
@@ -58,7 +68,7 @@ def global_average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def global_max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dy is shared evenly by the maxima of a channel."""
+    """dy is shared evenly by the maxima of a channel."""
     x = node.inputs[0]
     rank = len(g.static_shape(x, node))
     hit = g.op("Cast", g.op("Equal", x, node.outputs[0]), to=1)

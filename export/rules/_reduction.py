@@ -37,7 +37,7 @@ def reduce_linear(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def reduce_extremum(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dy is shared evenly by the elements that attain the extremum."""
+    """dy is shared evenly by the elements that attain the extremum."""
     dy, axes, _ = _keep_axes(g, node, str(dys[0]))
     y, _, _ = _keep_axes(g, node, node.outputs[0])
     hit = g.op("Cast", g.op("Equal", node.inputs[0], y), to=1)
@@ -46,21 +46,21 @@ def reduce_extremum(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def reduce_l2(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy * x / y."""
+    """dx = dy * x / y."""
     dy, _, _ = _keep_axes(g, node, str(dys[0]))
     y, _, _ = _keep_axes(g, node, node.outputs[0])
     return [g.mul(node.inputs[0], g.div(dy, y))] + [None] * (len(node.inputs) - 1)
 
 
 def softmax(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = y * (dy - sum(y * dy))."""
+    """dx = y * (dy - sum(y * dy))."""
     y, dy = node.outputs[0], str(dys[0])
     total = g.sum(g.mul(y, dy), [node.attrs.get("axis", -1)])
     return (g.mul(y, g.sub(dy, total)),)
 
 
 def log_softmax(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Dx = dy - exp(y) * sum(dy)."""
+    """dx = dy - exp(y) * sum(dy)."""
     y, dy = node.outputs[0], str(dys[0])
     total = g.sum(dy, [node.attrs.get("axis", -1)])
     return (g.sub(dy, g.mul(g.op("Exp", y), total)),)

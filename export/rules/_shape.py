@@ -61,7 +61,10 @@ def concat(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
             f"{node.label()}: the sizes {sizes} on axis {axis} are not all known"
         )
     if axis == 1:
-        return g.lower("split_channels", str(dys[0]), sizes)
+        parts: list[str] = g.lower("split_channels", str(dys[0]), sizes)
+        if dys[0] in g.vanishing:
+            g.vanishing.update(parts)
+        return parts
     bounds = np.cumsum([0, *sizes]).tolist()
     return [g.slice(str(dys[0]), {axis: (a, b)}) for a, b in pairwise(bounds)]
 
