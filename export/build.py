@@ -12,6 +12,15 @@ import onnx
 from onnx import TensorProto, helper
 
 from pysal.errors import OptionError
+from pysal.prepared import (
+    INPUT,
+    LOGITS,
+    MODEL_KEY,
+    PROBABILITIES,
+    SEED,
+    SEED_PROBABILITY,
+    gradient_name,
+)
 
 from .autodiff import backward, unsupported
 from .graph import Graph
@@ -22,14 +31,6 @@ from .passes.read import check_model, read_model, to_float32, to_opset
 from .passes.shapes import BATCH, fix_input, infer_shapes
 from .rules.gradient import TABLES
 from .rules.table import find_table
-
-LOGITS = "pysal/logits"
-PROBABILITIES = "pysal/probabilities"
-SEED = "pysal/seed"
-SEED_PROBABILITY = "pysal/seed_probability"
-INPUT_GRADIENT = "pysal/input_gradient"
-GRADIENT_OF = "pysal/gradient/"
-INPUT = "input"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +93,7 @@ class PreparedModel:
             "opset": self.source_opset,
             "layers": self.layers,
         }
-        return {**own, "pysal.model": json.dumps(facts)}
+        return {**own, MODEL_KEY: json.dumps(facts)}
 
 
 def prepare(
@@ -202,8 +203,7 @@ def build_gradient(
     _check_layers(prepared, [v for v in values if v != prepared.input_name])
     grads = backward(g, {prepared.logits: cotangent}, values, table)
     for value, dx in grads.items():
-        is_input = value == prepared.input_name
-        name = INPUT_GRADIENT if is_input else GRADIENT_OF + value
+        name = gradient_name(INPUT if value == prepared.input_name else value)
         _output(g, g.op("Identity", dx, name=name), list(g.shape(value) or ()))
     _add_taps(g, prepared, taps)
     return _finish(g, prepared)

@@ -9,11 +9,9 @@ import numpy as np
 
 from pysal import kernels
 from pysal.errors import CapabilityError, OptionError, ShapeError
+from pysal.prepared import INPUT
 from pysal.preprocess import Preprocess
 from pysal.types import Array, ModelInfo, Noise, ScoreKind, Target
-
-INPUT = "input"
-"""Name that stands for the image itself wherever a layer can be named."""
 
 
 class Classifier(ABC):

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("classifier", "photos", "options"),
     ("decode",),
     ("kernels", "preprocess"),
-    ("fields", "progress", "registry", "types"),
+    ("fields", "prepared", "progress", "registry", "types"),
     ("errors", "_kernels"),
 )
 """From top to bottom. A unit imports itself and units of lower layers, never its neighbours."""

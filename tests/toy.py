@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pysal.classifier import INPUT, Classifier
+from pysal.classifier import Classifier
+from pysal.prepared import INPUT
 from pysal.preprocess import Preprocess
 from pysal.types import Array, ModelInfo, Passes, ScoreKind, Target
 

@@ -18,10 +18,11 @@ import numpy as np
 import onnxruntime as ort
 
 from pysal import kernels
-from pysal.backends.ort_model import LOGITS, Built, gradient_name, open_files
+from pysal.backends.ort_model import Built, open_files
 from pysal.backends.ort_session import Session, Workers, available_threads
 from pysal.backends.record import find_labels, find_preprocess
-from pysal.classifier import INPUT, Classifier
+from pysal.classifier import Classifier
+from pysal.prepared import INPUT, LOGITS, SEED, SEED_PROBABILITY, gradient_name
 from pysal.preprocess import Preprocess
 from pysal.types import Array, ModelInfo, Noise, ScoreKind, Target
 
@@ -239,7 +240,7 @@ class OrtClassifier(Classifier):
     def _run_gradient(self, session: Session, index: int, kind: ScoreKind) -> np.float32:
         """Run with the one-hot seed of a class; return its score."""
         buffers = session.buffers()
-        seed = buffers["pysal/seed" if kind == "logit" else "pysal/seed_probability"]
+        seed = buffers[SEED if kind == "logit" else SEED_PROBABILITY]
         seed[0, index] = 1.0
         try:
             session.run()

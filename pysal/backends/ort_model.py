@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from pysal.backends.ort_session import open_session
-from pysal.classifier import INPUT
 from pysal.errors import CapabilityError, InputError, OptionError
+from pysal.prepared import (
+    GRADIENT_KEY,
+    LOGITS,
+    MODEL_KEY,
+    PROBABILITIES,
+    SEED,
+    SEED_PROBABILITY,
+    forward_path,
+    gradient_name,
+)
 
-FORWARD_SUFFIX = ".forward.onnx"
-SEED = "pysal/seed"
-LOGITS = "pysal/logits"
-GRADIENT_OF = "pysal/gradient/"
-INPUT_GRADIENT = "pysal/input_gradient"
 Built = tuple["bytes | str", Mapping[str, tuple[int, ...]], tuple[str, ...]]
 
 
@@ -38,14 +42,9 @@ class ModelFiles(ABC):
     def seed_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of image, logits and seeds for one image."""
         classes = (1, self.facts["num_classes"])
-        names = (LOGITS, "pysal/probabilities", SEED, "pysal/seed_probability")
+        names = (LOGITS, PROBABILITIES, SEED, SEED_PROBABILITY)
         image = (1, *self.facts["input_shape"])
         return {self.facts["input"]: image, **dict.fromkeys(names, classes)}
-
-
-def gradient_name(wrt: str) -> str:
-    """Output that holds the gradient at `wrt`."""
-    return INPUT_GRADIENT if wrt == INPUT else GRADIENT_OF + wrt
 
 
 class OrdinaryFile(ModelFiles):
@@ -58,7 +57,7 @@ class OrdinaryFile(ModelFiles):
 
         self._prepared = export.prepare(path, input_shape=input_shape)
         self.metadata = self._prepared.metadata()
-        self.facts = json.loads(self.metadata["pysal.model"])
+        self.facts = json.loads(self.metadata[MODEL_KEY])
 
     def forward(self, taps: Sequence[str]) -> Built:
         """Built by `export.build_forward`."""
@@ -93,19 +92,19 @@ class PreparedFile(ModelFiles):
         self._path = path
         session = open_session(str(path), 1)
         self.metadata = session.get_modelmeta().custom_metadata_map
-        self.facts = json.loads(self.metadata["pysal.model"])
+        self.facts = json.loads(self.metadata[MODEL_KEY])
         self._outputs = {o.name: tuple(o.shape[1:]) for o in session.get_outputs()}
 
     def forward(self, taps: Sequence[str]) -> Built:
         """The sibling where it has every tap, else the gradient model itself."""
-        sibling = self._path.with_name(self._path.stem + FORWARD_SUFFIX)
+        sibling = forward_path(self._path)
         if sibling.is_file() and not taps:
             return str(sibling), self.seed_shapes(), (LOGITS,)
         return self._itself((LOGITS, *taps))
 
     def gradient(self, rules: str, wrt: str) -> Built:
         """The file itself, if it was exported with this table and for this value."""
-        made_with = json.loads(self.metadata.get("pysal.gradient", "{}")).get("rules", "gradient")
+        made_with = json.loads(self.metadata.get(GRADIENT_KEY, "{}")).get("rules", "gradient")
         if rules != made_with:
             raise CapabilityError(
                 f'{self._path.name} was exported with rules "{made_with}", not "{rules}"; open the '

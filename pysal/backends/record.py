@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pysal.errors import InputError
+from pysal.prepared import LABELS_KEY, PREPROCESS_KEY
 from pysal.preprocess import Preprocess
-
-PREPROCESS_KEY = "pysal.preprocess"
-LABELS_KEY = "pysal.labels"
 
 
 def find_preprocess(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pysal.cli.console import emit, note
+from pysal.prepared import GRADIENT_KEY, PREPROCESS_KEY, forward_path
 from pysal.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -38,21 +39,16 @@ def export(
 
     record = Preprocess.from_json(preprocess) if preprocess else Preprocess.beside(model)
     prepared = prepare(model)
-    _carry(prepared, "pysal.gradient", {"rules": rules, "lowering": lowering})
+    _carry(prepared, GRADIENT_KEY, {"rules": rules, "lowering": lowering})
     if record is not None:
-        _carry(prepared, "pysal.preprocess", record.to_dict())
+        _carry(prepared, PREPROCESS_KEY, record.to_dict())
     graph = build_gradient(prepared, rules=rules, lowering=lowering, taps=taps or ())
     for path, built in ((out, graph), (forward_path(out), build_forward(prepared))):
         save_model(built, path)
         size = path.stat().st_size / 2**20
         emit(f"{path}: {len(built.graph.node)} nodes, {size:.1f} MiB")
-    if not any(prop.key == "pysal.preprocess" for prop in graph.metadata_props):
+    if not any(prop.key == PREPROCESS_KEY for prop in graph.metadata_props):
         note(f"warning: {model} has no preprocessing record; give --preprocess FILE.json")
-
-
-def forward_path(out: Path) -> Path:
-    """Name of the scores-only model beside a gradient model."""
-    return out.with_name(f"{out.stem}.forward.onnx")
 
 
 def _carry(prepared: PreparedModel, key: str, value: Any) -> None:

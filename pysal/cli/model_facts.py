@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pysal.prepared import MODEL_KEY
 from pysal.preprocess import Preprocess
-
-PREPARED_KEY = "pysal.model"
-"""Metadata of files that `pysal export` has written."""
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -28,11 +26,11 @@ def read_facts(path: Path) -> dict[str, Any]:
     model, sha256 = read_model(path)
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     no_rule: dict[str, list[str]] = {}
-    if prepared := PREPARED_KEY in metadata:
-        found = json.loads(metadata[PREPARED_KEY])
+    if prepared := MODEL_KEY in metadata:
+        found = json.loads(metadata[MODEL_KEY])
     else:
         parts = prepare(path)
-        found = json.loads(parts.metadata()[PREPARED_KEY])
+        found = json.loads(parts.metadata()[MODEL_KEY])
         no_rule = unsupported_ops(parts)
     shape = tuple(found["input_shape"])
     record, origin = find_record(path, metadata, shape)

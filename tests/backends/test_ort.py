@@ -15,7 +15,8 @@ from onnx.reference import ReferenceEvaluator
 from pooled import BASELINE, BATCH, CLASSES, INDEX, X, every_result, masks, noise, write_network
 
 from pysal.backends.ort import OrtClassifier
-from pysal.classifier import INPUT, Classifier
+from pysal.classifier import Classifier
+from pysal.prepared import INPUT
 from pysal.types import Target
 
 KINDS = pytest.mark.parametrize("kind", ["logit", "probability"])

@@ -1,0 +1,34 @@
+"""Names inside prepared model files: what `export` writes and engines read. Needs no onnx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+INPUT = "input"
+"""Stands for the image itself wherever a layer can be named."""
+LOGITS = "pysal/logits"
+PROBABILITIES = "pysal/probabilities"
+SEED = "pysal/seed"
+"""Cotangent of the logits, (N, K)."""
+SEED_PROBABILITY = "pysal/seed_probability"
+"""Cotangent of the probabilities, (N, K)."""
+INPUT_GRADIENT = "pysal/input_gradient"
+GRADIENT_OF = "pysal/gradient/"
+"""Prefix of the gradient at a layer."""
+
+MODEL_KEY = "pysal.model"
+"""Metadata: facts of the model, JSON."""
+GRADIENT_KEY = "pysal.gradient"
+"""Metadata: rule table and lowering of the backward pass, JSON."""
+PREPROCESS_KEY = "pysal.preprocess"
+LABELS_KEY = "pysal.labels"
+
+
+def gradient_name(wrt: str) -> str:
+    """Output that holds the gradient at a layer or at the image."""
+    return INPUT_GRADIENT if wrt == INPUT else GRADIENT_OF + wrt
+
+
+def forward_path(path: Path) -> Path:
+    """Name of the scores-only model beside a gradient model."""
+    return path.with_name(f"{path.stem}.forward.onnx")
