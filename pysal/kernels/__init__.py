@@ -1,7 +1,8 @@
 """Image kernels: masked blending with noise, path gradients, total variation.
 
 They run compiled where `pysal._kernels` could be built, else in numpy with the same results. The
-environment variable PYSAL_KERNELS forces one of them: "compiled" or "reference".
+environment variable PYSAL_KERNELS forces one of them: "compiled" or "reference". Arrays on a GPU go
+to `pysal.kernels.cuda`; torch tensors on the CPU are read and written in place.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from pysal.arrays import AnyArray
 from pysal.errors import MissingDependencyError, OptionError, ShapeError
 from pysal.kernels import checks
-from pysal.types import Array, Noise
+from pysal.kernels.routing import like_input, on_cuda, to_numpy
+from pysal.types import Noise
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -56,16 +59,16 @@ def implementation() -> str:
 
 
 def blend(
-    image: Array,
-    baseline: Array,
-    masks: Array,
+    image: AnyArray,
+    baseline: AnyArray,
+    masks: AnyArray,
     *,
     nodes: ArrayLike | None = None,
     first_node: int = 0,
     noise: Noise | None = None,
-    out: Array | None = None,
+    out: AnyArray | None = None,
     threads: int = 0,
-) -> Array:
+) -> AnyArray:
     """Images composed with their baselines under keep masks, with optional Gaussian noise.
 
     Phi = m * image + (1 - m) * baseline + noise, with m = nodes[s] * U(mask); m = 1 is the image
@@ -73,8 +76,9 @@ def blend(
 
     Parameters
     ----------
-    image, baseline : ndarray of shape (N, C, H, W), float32
-    masks : ndarray of shape (N, S, h, w), float32
+    image, baseline : array of shape (N, C, H, W), float32
+        Any array; on CUDA, see `pysal.kernels.cuda.blend`, also with any strides.
+    masks : array of shape (N, S, h, w), float32
         Upsampled to (H, W) bilinearly with aligned corners; (N, 1, h, w) with `nodes`.
     nodes : array_like of shape (S,), optional
         Positions on the path from the baseline: node s uses nodes[s] times the image's one mask.
@@ -82,14 +86,15 @@ def blend(
         Number of the first node, for the noise: a path can be evaluated in parts.
     noise : Noise, optional
         Fresh for every (seed of the image, step, node, channel and pixel), whatever the batch.
-    out : ndarray of shape (N, S, C, H, W), float32, C-contiguous, optional
+    out : array of shape (N, S, C, H, W), float32, C-contiguous, optional
         Buffer to write to; must not overlap the inputs.
     threads : int
         0 for the default of OpenMP; 1 starts no team, for callers that are threads themselves.
 
     Returns
     -------
-    ndarray of shape (N, S, C, H, W), float32
+    array of shape (N, S, C, H, W), float32
+        Of the kind of `image`.
 
     Raises
     ------
@@ -105,6 +110,14 @@ def blend(
     .. [1] Qi, Khorram, Li: Visualizing deep networks by optimizing with integrated gradients. AAAI
        2020, equation 3 and Algorithm 1.
     """
+    if on_cuda(image):
+        from pysal.kernels import cuda
+
+        return cuda.blend(
+            image, baseline, masks, nodes=nodes, first_node=first_node, noise=noise, out=out
+        )
+    source, given = image, out
+    image, baseline, masks, out = map(to_numpy, (image, baseline, masks, out))
     checks.check_images(image, baseline)
     masks = checks.floats("masks", masks, 4)
     n, channels = image.shape[:2]
@@ -119,7 +132,7 @@ def blend(
     std, seed, step = None, None, 0
     if noise is not None:
         std, seed, step = checks.noise_parts(noise, channels, n)
-    return _impl.blend(
+    result = _impl.blend(
         np.ascontiguousarray(image),
         np.ascontiguousarray(baseline),
         masks,
@@ -131,24 +144,25 @@ def blend(
         np.empty(shape, np.float32) if out is None else checks.buffer(out, shape),
         threads,
     )
+    return like_input(result, source) if given is None else given
 
 
 def path_accumulate(
-    grad: Array,
-    image: Array,
-    baseline: Array,
+    grad: AnyArray,
+    image: AnyArray,
+    baseline: AnyArray,
     weights: ArrayLike,
     size: tuple[int, int],
     *,
     threads: int = 0,
-) -> Array:
+) -> AnyArray:
     """Weighted sum of mask gradients: sum_s weights[s] * U^T(sum_c (image - baseline) * grad_s).
 
     Parameters
     ----------
-    grad : ndarray of shape (N, S, C, H, W), float32
+    grad : array of shape (N, S, C, H, W), float32
         Gradient of the score at the composed image of every node.
-    image, baseline : ndarray of shape (N, C, H, W), float32
+    image, baseline : array of shape (N, C, H, W), float32
     weights : array_like of shape (S,)
         For a path from the baseline: quadrature weight times node.
     size : tuple of int
@@ -158,7 +172,8 @@ def path_accumulate(
 
     Returns
     -------
-    ndarray of shape (N, h, w), float32
+    array of shape (N, h, w), float32
+        Of the kind of `grad`.
 
     Raises
     ------
@@ -174,6 +189,12 @@ def path_accumulate(
     .. [1] Qi, Khorram, Li: Visualizing deep networks by optimizing with integrated gradients. AAAI
        2020, equation 4.
     """
+    if on_cuda(grad):
+        from pysal.kernels import cuda
+
+        return cuda.path_accumulate(grad, image, baseline, weights, size)
+    source = grad
+    grad, image, baseline = map(to_numpy, (grad, image, baseline))
     checks.check_images(image, baseline)
     grad, factors = checks.floats("grad", grad, 5), checks.vector("weights", weights)
     expected = (len(image), len(factors), *image.shape[1:])
@@ -185,7 +206,7 @@ def path_accumulate(
     height, width = size
     if height < 1 or width < 1:
         raise ShapeError(f"size is ({height}, {width}); a mask has at least one row and one column")
-    return _impl.path_accumulate(
+    result = _impl.path_accumulate(
         grad,
         np.ascontiguousarray(image),
         np.ascontiguousarray(baseline),
@@ -194,16 +215,17 @@ def path_accumulate(
         width,
         threads,
     )
+    return like_input(result, source)
 
 
 def tv(
-    masks: Array,
+    masks: AnyArray,
     *,
     exponent: float = 2.0,
     reduction: Literal["mean", "sum"] = "mean",
     isotropic: bool = False,
     threads: int = 0,
-) -> tuple[NDArray[np.float64], Array]:
+) -> tuple[AnyArray, AnyArray]:
     """Total variation of masks and its gradient.
 
     Anisotropic: R(|down|^exponent) + R(|right|^exponent) over the differences of neighbours in a
@@ -213,7 +235,7 @@ def tv(
 
     Parameters
     ----------
-    masks : ndarray of shape (N, h, w), float32
+    masks : array of shape (N, h, w), float32
     exponent : float > 0
         Where a difference is 0 the gradient is taken as 0, also for exponents up to 1.
     reduction : {"mean", "sum"}
@@ -223,8 +245,9 @@ def tv(
 
     Returns
     -------
-    value : ndarray of shape (N,), float64
-    grad : ndarray of shape (N, h, w), float32
+    value : array of shape (N,), float64
+    grad : array of shape (N, h, w), float32
+        Both of the kind of `masks`.
 
     Raises
     ------
@@ -239,11 +262,16 @@ def tv(
     .. [1] Fong, Vedaldi: Interpretable explanations of black boxes by meaningful perturbation. ICCV
        2017, equation 4. The defaults, exponent 2 and means, are those of the I-GOS code.
     """
-    masks = checks.floats("masks", masks, 3)
+    if on_cuda(masks):
+        from pysal.kernels import cuda
+
+        return cuda.tv(masks, exponent=exponent, reduction=reduction, isotropic=isotropic)
+    source, masks = masks, checks.floats("masks", to_numpy(masks), 3)
     if 0 in masks.shape[1:]:
         raise ShapeError(f"masks has shape {masks.shape}; expected (N, h, w) with h, w at least 1")
     if not exponent > 0:
         raise OptionError(f"exponent is {exponent}; expected a positive number")
     if reduction not in ("mean", "sum"):
         raise OptionError(f'reduction is "{reduction}"; use "mean" or "sum"')
-    return _impl.tv(masks, exponent, reduction == "mean", isotropic, threads)
+    value, grad = _impl.tv(masks, exponent, reduction == "mean", isotropic, threads)
+    return like_input(value, source), like_input(grad, source)
