@@ -1,6 +1,7 @@
 """Gradient models: an ONNX classifier plus a backward pass in standard ONNX operators."""
 
-from .build import PreparedModel, build_forward, build_gradient, prepare, unsupported_ops
+from .build import build_forward, build_gradient, unsupported_ops
+from .model import PreparedModel, prepare
 from .save import save_model
 
 __all__ = [

@@ -36,6 +36,7 @@ def backward(
     ModelFormatError
         If no path leads from a value of `wrt` to the outputs.
     """
+    g.asked.update(wrt)
     live = _descendants(g, wrt, table)
     path = [n for n in _ancestors(g, cotangents) if any(i in live for i in n.inputs)]
     _refuse_unknown(path, table)
@@ -62,9 +63,10 @@ def backward(
     found = {value: _collect(g, pending, value) for value in wrt}
     lost = [value for value, dx in found.items() if dx is None]
     if lost:
+        end = ", ".join(cotangents)
         raise ModelFormatError(
-            f"the scores do not depend on {', '.join(lost)} in a differentiable way; "
-            "choose a layer between the image and the scores"
+            f"the values of {end} do not depend on {', '.join(lost)} in a differentiable way; "
+            f"choose a layer between the image and {end}"
         )
     return {value: dx for value, dx in found.items() if dx is not None}
 

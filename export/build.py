@@ -1,12 +1,8 @@
-"""From a file to the models that engines run: scores, and scores with gradients."""
+"""The models that engines run: scores, and scores with gradients."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import onnx
 from onnx import TensorProto, helper
@@ -15,137 +11,21 @@ from pysal.errors import OptionError
 from pysal.prepared import (
     INPUT,
     LOGITS,
-    MODEL_KEY,
     PROBABILITIES,
     SEED,
+    SEED_LAYER,
     SEED_PROBABILITY,
     gradient_name,
 )
 
 from .autodiff import backward, unsupported
 from .graph import Graph
-from .passes.fold_pads import fold_pads
-from .passes.logits import OutputKind, find_logits
+from .model import PreparedModel
 from .passes.prune import prune
-from .passes.read import check_model, read_model, to_float32, to_opset
-from .passes.shapes import BATCH, fix_input, infer_shapes
-from .rules.gradient import TABLES
+from .passes.read import check_model
+from .passes.shapes import BATCH
 from .rules.table import find_table
-
-
-@dataclasses.dataclass(frozen=True)
-class PreparedModel:
-    """A classifier in the form from which scores and gradients are built.
-
-    Attributes
-    ----------
-    model : onnx.ModelProto
-        Float32, image input (N, C, H, W), shapes inferred; forward nodes as in the file.
-    name, sha256 : str
-        Of the file.
-    input_name : str
-    input_shape : tuple of int
-        (C, H, W).
-    logits : str
-        Value before the final activation.
-    num_classes : int
-    output_kind : {"softmax", "sigmoid", "logits"}
-    source_opset : int
-        Operator set of the file.
-    """
-
-    model: onnx.ModelProto
-    name: str
-    sha256: str
-    input_name: str
-    input_shape: tuple[int, int, int]
-    logits: str
-    num_classes: int
-    output_kind: OutputKind
-    source_opset: int
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Values that can be tapped: batched float outputs of nodes between image and logits."""
-        g = Graph(self.model)
-        live, names = {self.input_name}, []
-        for node in g.nodes:
-            if any(i in live for i in node.inputs):
-                for output in node.outputs:
-                    shape = g.shape(output)
-                    if shape and shape[0] is None and g.is_float(output):
-                        live.add(output)
-                        names.append(output)
-                if self.logits in node.outputs:
-                    break
-        return tuple(names)
-
-    def metadata(self) -> dict[str, str]:
-        """What a prepared file says of itself, in its own metadata."""
-        own = {p.key: p.value for p in self.model.metadata_props}
-        facts = {
-            "name": self.name,
-            "sha256": self.sha256,
-            "input": self.input_name,
-            "input_shape": self.input_shape,
-            "num_classes": self.num_classes,
-            "output_kind": self.output_kind,
-            "opset": self.source_opset,
-            "layers": self.layers,
-        }
-        return {**own, MODEL_KEY: json.dumps(facts)}
-
-
-def prepare(
-    path: str | os.PathLike[str] | onnx.ModelProto,
-    *,
-    input_shape: tuple[int, int, int] | None = None,
-    output: str | None = None,
-) -> PreparedModel:
-    """Read a classifier and fix what the gradient rules need to know.
-
-    Parameters
-    ----------
-    path : path-like or onnx.ModelProto
-    input_shape : tuple of int, optional
-        (C, H, W), for files that leave the image size open.
-    output : str, optional
-        Which output has the scores, for files with several.
-
-    Returns
-    -------
-    PreparedModel
-
-    Raises
-    ------
-    InputError, ModelFormatError
-        If the file cannot be read, or is not an image classifier.
-    """
-    if isinstance(path, onnx.ModelProto):
-        model, sha256, name = onnx.ModelProto(), "", path.graph.name or "model"
-        model.CopyFrom(path)
-    else:
-        (model, sha256), name = read_model(path), Path(path).name
-    if not all(o.type.tensor_type.HasField("shape") for o in model.graph.output):
-        model = infer_shapes(model, name)  # the checker insists on them
-    check_model(model, name)
-    source_opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    to_float32(model)
-    model = to_opset(model, name)
-    shape = fix_input(model, name, input_shape)
-    input_name = image_name(model)
-    fold_pads(model)
-    model = infer_shapes(model, name)
-    logits, classes, kind = find_logits(Graph(model), name, output)
-    return PreparedModel(
-        model, name, sha256, input_name, shape, logits, classes, kind, source_opset
-    )
-
-
-def image_name(model: onnx.ModelProto) -> str:
-    """Name of the input that is no initializer."""
-    weights = {i.name for i in model.graph.initializer}
-    return next(i.name for i in model.graph.input if i.name not in weights)
+from .rules.tables import TABLES
 
 
 def build_forward(prepared: PreparedModel, taps: Sequence[str] = ()) -> onnx.ModelProto:
@@ -163,6 +43,7 @@ def build_gradient(
     lowering: str = "ort",
     wrt: Sequence[str] = (INPUT,),
     taps: Sequence[str] = (),
+    start: str | None = None,
 ) -> onnx.ModelProto:
     """Append a backward pass to the model.
 
@@ -171,6 +52,10 @@ def build_gradient(
     ``seed + J^T seed_probability``, so one graph serves every target and both score spaces.
     Outputs are `pysal/logits`, `pysal/probabilities`, the gradient at every value of `wrt`
     (`pysal/input_gradient` for the image, `pysal/gradient/NAME` for a layer), and the taps.
+
+    With `start` the walk begins at that layer instead: inputs are the image and
+    `pysal/seed_layer`, the cotangent of the layer and of its shape (N, ...); outputs are the
+    gradients and the taps. What only the logits need is left out of the model.
 
     Parameters
     ----------
@@ -183,6 +68,8 @@ def build_gradient(
         "input" or layer names.
     taps : sequence of str
         Layers whose activations become outputs.
+    start : str, optional
+        Layer at whose output the walk begins. Default: the logits.
 
     Returns
     -------
@@ -193,20 +80,25 @@ def build_gradient(
     UnsupportedOpError
         Lists every operator without a rule.
     OptionError
-        Unknown rule table, lowering or layer.
+        Unknown rule table, lowering or layer; a value of `wrt` that does not come before `start`.
+    ModelFormatError
+        A value of `wrt` that the start does not depend on in a differentiable way.
     """
     table = find_table(TABLES, rules)
     g = _fresh_graph(prepared, lowering)
-    logits = _add_logits(g, prepared)
-    cotangent = _add_seeds(g, prepared, logits)
     values = [prepared.input_name if w == INPUT else w for w in wrt]
-    _check_layers(prepared, [v for v in values if v != prepared.input_name])
-    grads = backward(g, {prepared.logits: cotangent}, values, table)
+    prepared.check_layers([v for v in values if v != prepared.input_name])
+    if start is None:
+        cotangents = {prepared.logits: _add_seeds(g, prepared, _add_logits(g, prepared))}
+    else:
+        _check_order(prepared, values, start)
+        cotangents = {start: _input(g, SEED_LAYER, list(g.shape(start) or ()))}
+    grads = backward(g, cotangents, values, table)
     for value, dx in grads.items():
         name = gradient_name(INPUT if value == prepared.input_name else value)
         _output(g, g.op("Identity", dx, name=name), list(g.shape(value) or ()))
     _add_taps(g, prepared, taps)
-    return _finish(g, prepared)
+    return _finish(g, prepared, inputs=(prepared.input_name, *_seeds(start)))
 
 
 def unsupported_ops(prepared: PreparedModel, rules: str = "gradient") -> dict[str, list[str]]:
@@ -236,9 +128,8 @@ def _add_logits(g: Graph, prepared: PreparedModel) -> str:
 
 def _add_seeds(g: Graph, prepared: PreparedModel, logits: str) -> str:
     """Cotangent of the logits from both seeds, in the logits' own shape."""
-    for seed in (SEED, SEED_PROBABILITY):
-        shape = [BATCH, prepared.num_classes]
-        g.model.graph.input.append(helper.make_tensor_value_info(seed, TensorProto.FLOAT, shape))
+    for seed in _seeds(None):
+        _input(g, seed, [None, prepared.num_classes])
     if prepared.output_kind == "sigmoid":
         p = g.op("Sigmoid", logits, name=PROBABILITIES)
         through = g.mul(SEED_PROBABILITY, g.mul(p, g.sub(g.scalar(1.0), p)))
@@ -252,34 +143,48 @@ def _add_seeds(g: Graph, prepared: PreparedModel, logits: str) -> str:
     return g.op("Reshape", total, g.ints([0, 0, *[1] * spatial])) if spatial else total
 
 
+def _seeds(start: str | None) -> tuple[str, ...]:
+    """Inputs of a gradient model besides the image."""
+    return (SEED, SEED_PROBABILITY) if start is None else (SEED_LAYER,)
+
+
 def _add_taps(g: Graph, prepared: PreparedModel, taps: Sequence[str]) -> None:
-    _check_layers(prepared, taps)
+    prepared.check_layers(taps)
     for value in taps:
         _output(g, value, list(g.shape(value) or ()))
 
 
-def _check_layers(prepared: PreparedModel, names: Sequence[str]) -> None:
-    if not names:
-        return
-    known = prepared.layers
-    for name in names:
-        if name not in known:
+def _check_order(prepared: PreparedModel, values: Sequence[str], start: str) -> None:
+    """Raise an OptionError where a gradient is wanted that no walk from `start` reaches."""
+    prepared.check_layers([start])
+    place = {name: i for i, name in enumerate((prepared.input_name, *prepared.layers))}
+    for value in values:
+        if place[value] >= place[start]:
             raise OptionError(
-                f'{prepared.name} has no layer "{name}"; the last ones are {", ".join(known[-5:])}'
+                f'the walk starts at "{start}", and layer "{value}" does not come before it; give '
+                "an earlier layer or a later start"
             )
 
 
+def _input(g: Graph, name: str, shape: Sequence[int | None]) -> str:
+    g.model.graph.input.append(_value_info(name, shape))
+    return name
+
+
 def _output(g: Graph, name: str, shape: Sequence[int | None]) -> None:
+    g.model.graph.output.append(_value_info(name, shape))
+
+
+def _value_info(name: str, shape: Sequence[int | None]) -> onnx.ValueInfoProto:
     dims = [BATCH if size is None else size for size in shape]
-    info = helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
-    g.model.graph.output.append(info)
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
 
 
-def _finish(g: Graph, prepared: PreparedModel) -> onnx.ModelProto:
+def _finish(g: Graph, prepared: PreparedModel, inputs: Sequence[str] = ()) -> onnx.ModelProto:
     """Drop what no output needs, write the metadata, and check the result."""
     model = g.model
     del model.graph.value_info[:]
-    prune(model, keep=(SEED, SEED_PROBABILITY))
+    prune(model, keep=inputs)
     del model.metadata_props[:]
     helper.set_model_props(model, prepared.metadata())
     model.producer_name = "pysal"

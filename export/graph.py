@@ -54,6 +54,8 @@ class Graph:
 
     Attributes
     ----------
+    asked : set of str
+        Forward values whose own cotangent is wanted, so that it must be exact there.
     vanishing : set of str
         Cotangents known to be zero wherever their forward value is not positive.
     zero_tails : dict
@@ -71,6 +73,7 @@ class Graph:
         self._shapes, self._types = _value_types(model)
         self._appended: dict[str, Node] = {}
         self._producers = {o: n for n in self.nodes for o in n.outputs}
+        self.asked: set[str] = set()
         self.vanishing: set[str] = set()
         self.zero_tails: dict[str, tuple[str, list[int]]] = {}
         self._counter = 0
@@ -113,6 +116,14 @@ class Graph:
             else:
                 return None
         return self._constants[value]
+
+    def is_constant(self, value: str) -> bool:
+        """Whether `constant` would give an array; does not decode it."""
+        return value in self._initializers or value in self._folded or value in self._constants
+
+    def producer(self, value: str) -> Node | None:
+        """The forward node that writes `value`; None for inputs and initializers."""
+        return self._producers.get(value)
 
     def is_rectified(self, value: str) -> bool:
         """Whether a forward value is a ReLU's output, or a concatenation of such on channels."""

@@ -29,19 +29,32 @@ def max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     """dy goes to the first maximum of each window, in scan order.
 
     Behind a ReLU, what arrives at a maximum that is not positive is lost in the ReLU's mask.
-    Masking dy here, at the size of the output, spares that mask at the size of the input. A table
-    whose ReLU ignores the forward value needs another MaxPool rule too.
+    Masking dy here, at the size of the output, spares that mask at the size of the input. It must
+    not be done where the cotangent in between is wanted, nor by a table whose ReLU ignores the
+    forward value: such a table takes `plain_max_pool`.
     """
+    x, y = node.inputs[0], node.outputs[0]
+    if dys[0] is None or not g.is_rectified(x) or _asked(g, x):
+        return plain_max_pool(g, node, dys)
+    (dx,) = plain_max_pool(g, node, (g.mul(dys[0], g.lower("relu_mask", y)), *dys[1:]))
+    g.vanishing.add(str(dx))
+    return (dx,)
+
+
+def plain_max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
+    """dy goes to the first maximum of each window, in scan order, whatever comes before."""
     if dys[0] is None or (len(dys) > 1 and dys[1] is not None):
         raise UnsupportedOpError(f"{node.label()}: its index output cannot carry a gradient")
     x, y = node.inputs[0], node.outputs[0]
     channels = int(g.static_shape(x, node)[1] or 0)
-    rectified = g.is_rectified(x)
-    dy = g.mul(dys[0], g.lower("relu_mask", y)) if rectified else dys[0]
-    dx: str = g.lower("max_pool_gradient", dy, x, y, Window.of(g, node), channels)
-    if rectified:
-        g.vanishing.add(dx)
-    return (dx,)
+    return (g.lower("max_pool_gradient", dys[0], x, y, Window.of(g, node), channels),)
+
+
+def _asked(g: Graph, value: str) -> bool:
+    """Whether the cotangent of a rectified value, or of what it is concatenated from, is wanted."""
+    node = g.producer(value)
+    parts = node.inputs if node is not None and node.op_type == "Concat" else ()
+    return value in g.asked or any(_asked(g, part) for part in parts)
 
 
 def average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

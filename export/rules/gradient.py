@@ -15,5 +15,3 @@ GRADIENT.constant.update(
 )
 for _group in (_elementwise, _linear, _pooling, _reduction, _shape):
     _group.register(GRADIENT)
-
-TABLES: dict[str, RuleTable] = {GRADIENT.name: GRADIENT}

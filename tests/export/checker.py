@@ -18,8 +18,8 @@ from onnx.reference import ReferenceEvaluator
 from reference_ops import OPS
 
 from pysal.export import PreparedModel, build_gradient, prepare
-from pysal.export.rules import gradient as tables
 from pysal.export.rules.table import RuleTable
+from pysal.export.rules.tables import TABLES
 
 CLASSES = 4
 STEP = 1e-5
@@ -195,8 +195,8 @@ class planted:
         self.table = table
 
     def __enter__(self) -> str:
-        tables.TABLES[self.table.name] = self.table
+        TABLES[self.table.name] = self.table
         return self.table.name
 
     def __exit__(self, *_: object) -> None:
-        del tables.TABLES[self.table.name]
+        del TABLES[self.table.name]

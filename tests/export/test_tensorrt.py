@@ -13,8 +13,10 @@ from checker import Net
 from zoo import Member, families
 
 from pysal.export import build_gradient, prepare
+from pysal.export.rules.tables import TABLES
 
 trt = pytest.importorskip("tensorrt_rtx_bindings", exc_type=ImportError)
+LARGER = ["vgg11_bn", "mobilenet_v2"]
 LOWERINGS = pytest.mark.parametrize("lowering", ["portable", "ort"])
 
 
@@ -54,14 +56,32 @@ def test_parser_reads_the_real_networks(name: str, lowering: str, builder: Any, 
 
 
 @LOWERINGS
-def test_an_engine_is_built(lowering: str, builder: Any) -> None:
+@pytest.mark.parametrize("rules", sorted(TABLES))
+@pytest.mark.parametrize(
+    "name", ["resnet18", *(pytest.param(n, marks=pytest.mark.slow) for n in LARGER)]
+)
+def test_parser_reads_the_rule_tables(
+    name: str, rules: str, lowering: str, builder: Any, member: Callable[[str], Member]
+) -> None:
+    prepared = prepare(member(name).path)
+    options = {"rules": rules, "lowering": lowering}
+    parse(builder, build_gradient(prepared, **options))
+    early, late = prepared.spatial_layers[1], prepared.last_spatial_layer
+    parse(builder, build_gradient(prepared, **options, wrt=(early,), start=late))
+
+
+@LOWERINGS
+@pytest.mark.parametrize("rules", sorted(TABLES))
+def test_an_engine_is_built(rules: str, lowering: str, builder: Any) -> None:
     """Overlapping pool, strided convolution, clip: for one GPU, without one."""
     rng = np.random.default_rng(0)
     net = Net(rng.normal(size=(1, 3, 17, 17)))
     y = net.op("Conv", "x", net.const(rng.normal(size=(8, 3, 3, 3))), strides=[2, 2])
     y = net.op("MaxPool", net.op("Relu", y), kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
     case = net.case(net.op("Clip", y, net.const(0.0), net.const(6.0)))
-    network, _parser = parse(builder, build_gradient(prepare(case.model), lowering=lowering))
+    network, _parser = parse(
+        builder, build_gradient(prepare(case.model), rules=rules, lowering=lowering)
+    )
     config = builder.create_builder_config()
     profile = builder.create_optimization_profile()
     for i in range(network.num_inputs):

@@ -1,0 +1,53 @@
+"""Activations: operators of one, and products of a value with a gate made of the value itself.
+
+SiLU is exported as x * Sigmoid(x), and GELU, Mish and hard swish also come as x * gate(x). Tables
+that treat activations in their own way must see such a product as one activation: taken apart, the
+clamp of a modified rule would have no place, as neither factor is the activation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..graph import Graph, Node
+
+ACTIVATIONS = (
+    *("Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "HardSwish", "Softplus"),
+)
+"""Operators in the role of a ReLU. Sigmoid and Tanh are gates and squashings: not among them."""
+
+GATES = {"Sigmoid", "HardSigmoid", "Erf", "Tanh", "Softplus", "Clip", "Relu"}
+STEPS = GATES | {"Add", "Sub", "Mul", "Div"}
+
+
+def self_gate(g: Graph, node: Node) -> tuple[str, str, list[Node]] | None:
+    """Recognize x * gate(x), with a gate of element-wise steps and constants.
+
+    Returns
+    -------
+    x, gate : str
+        The two factors.
+    steps : list of Node
+        From the gate back to x.
+    """
+    for x, gate in (node.inputs, node.inputs[::-1]):
+        steps = _steps(g, x, gate)
+        if any(step.op_type in GATES for step in steps):
+            return x, gate, steps
+    return None
+
+
+def _steps(g: Graph, x: str, gate: str) -> list[Node]:
+    """Nodes from `gate` back to `x`; empty where there is no such chain."""
+    steps: list[Node] = []
+    while gate != x:
+        node = g.producer(gate)
+        if node is None or node.op_type not in STEPS or g.shape(gate) != g.shape(x):
+            return []
+        computed = [value for value in node.inputs if value and not g.is_constant(value)]
+        if len(computed) != 1:
+            return []
+        steps.append(node)
+        gate = computed[0]
+    return steps
