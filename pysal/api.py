@@ -45,6 +45,8 @@ def explain(
     target: int | ArrayLike | Target | None = None,
     kind: ScoreKind | None = None,
     engine: str = "auto",
+    device: str = "auto",
+    precision: str | None = None,
     threads: int | None = None,
     preprocess: Preprocess | Mapping[str, Any] | str | Path | None = None,
     labels: Sequence[str] | str | Path | None = None,
@@ -56,8 +58,8 @@ def explain(
 
     Parameters
     ----------
-    model : str, Path or Classifier
-        An ONNX file, or a classifier that is open already.
+    model : str, Path, torch.nn.Module or Classifier
+        An ONNX file, a torch module, or a classifier that is open already.
     images : path, PIL image, array, or a sequence of them
         Photos as paths, PIL images or uint8 arrays of shape (H, W, 3); or float arrays of shape
         (N, C, H, W) in model input space.
@@ -66,8 +68,8 @@ def explain(
     target : int, array_like of shape (N,) or Target, optional
         Class index per image, or one for all. Default: the class with the highest score.
     kind : {"probability", "logit"}, optional
-        Score space that is explained. Default: that of a `Target`, else the probability.
-    engine, threads, preprocess, labels, batch_size
+        Score space that is explained. Default: that of a `Target`, else the method's own.
+    engine, device, precision, threads, preprocess, labels, batch_size
         As for `Explainer`.
     progress : callable, optional
         Called as progress(done, total), in images, while the work goes on.
@@ -97,6 +99,8 @@ def explain(
         method,
         kind=kind,
         engine=engine,
+        device=device,
+        precision=precision,
         threads=threads,
         preprocess=preprocess,
         labels=labels,
@@ -115,6 +119,8 @@ def measure(
     targets: int | ArrayLike | Target | None = None,
     kind: ScoreKind | None = None,
     engine: str = "auto",
+    device: str = "auto",
+    precision: str | None = None,
     threads: int | None = None,
     preprocess: Preprocess | Mapping[str, Any] | str | Path | None = None,
     batch_size: int = BATCH_SIZE,
@@ -127,7 +133,7 @@ def measure(
     ----------
     name : str
         A name of `metrics()`.
-    model, images, kind, engine, threads, preprocess, batch_size, progress
+    model, images, kind, engine, device, precision, threads, preprocess, batch_size, progress
         As for `explain`.
     maps : array_like of shape (N, h, w)
         One map per image at its native resolution, higher = more important; `Attribution.native`.
@@ -149,7 +155,14 @@ def measure(
     function = lookup(METRICS, name, "metric").load()
     check_options(function, options, f'metric "{name}"')
     saliency = _check_maps(maps, count_photos(images))
-    classifier = open_classifier(model, engine=engine, threads=threads, preprocess=preprocess)
+    classifier = open_classifier(
+        model,
+        engine=engine,
+        device=device,
+        precision=precision,
+        threads=threads,
+        preprocess=preprocess,
+    )
     check_needs(name, METRICS, classifier.info, "metric")
     if classifier is not model:
         warn_assumed(classifier)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pysal import kernels
+from pysal.arrays import AnyArray
+from pysal.compose import Composer, Masked
 from pysal.errors import CapabilityError, OptionError, ShapeError
 from pysal.prepared import INPUT
 from pysal.preprocess import Preprocess
-from pysal.types import Array, ModelInfo, Noise, ScoreKind, Target
+from pysal.types import Array, ModelInfo, Noise, Passes, ScoreKind, Target
+
+CHUNK = 32
+"""Composed images that exist at once where an engine has no better way."""
 
 
 class Classifier(ABC):
@@ -21,15 +28,27 @@ class Classifier(ABC):
     normalized). Implementations are safe to share between threads, and their memory does not grow
     with N beyond the arrays that are passed in and out.
 
+    Every operation takes ndarrays, or arrays that `to_device` made; all arrays of one call are of
+    the same kind, and so are its results. A loop that keeps its arrays on the device moves nothing
+    over the bus but what it asks for.
+
     Attributes
     ----------
     info : ModelInfo
     preprocess : Preprocess
         How photos become batches of this model.
+    prefers_batches : bool
+        Whether a batch takes little longer than one image, as on a GPU: then searches evaluate all
+        their candidates at once.
     """
 
     info: ModelInfo
     preprocess: Preprocess
+    prefers_batches: bool = False
+
+    def to_device(self, array: NDArray[Any]) -> AnyArray:
+        """Bring a host array to where the engine computes: a copy, or itself on a CPU engine."""
+        return array
 
     @abstractmethod
     def score(self, batch: Array, kind: ScoreKind = "probability") -> Array:
@@ -91,20 +110,20 @@ class Classifier(ABC):
 
     def score_masked(
         self,
-        batch: Array,
-        baseline: Array,
-        masks: Array,
+        batch: AnyArray,
+        baseline: AnyArray,
+        masks: AnyArray,
         target: Target,
         *,
         noise: Noise | None = None,
-    ) -> Array:
+    ) -> AnyArray:
         """Score of the target on images composed with keep masks. Cost: N * M forward.
 
         Parameters
         ----------
-        batch, baseline : ndarray of shape (N, C, H, W), float32
+        batch, baseline : array of shape (N, C, H, W), float32
             Where a mask is 1 the image shows, where it is 0 the baseline.
-        masks : ndarray of shape (N, M, h, w), float32
+        masks : array of shape (N, M, h, w), float32
             Upsampled bilinearly with aligned corners.
         target : Target of length N
         noise : Noise, optional
@@ -112,30 +131,100 @@ class Classifier(ABC):
 
         Returns
         -------
-        ndarray of shape (N, M), float32
+        array of shape (N, M), float32
         """
-        n, m = masks.shape[:2]
-        out = np.empty((n, m), np.float32)
-        for image in range(n):
-            rows = slice(image, image + 1)
-            composed = kernels.blend(
-                batch[rows], baseline[rows], masks[rows], noise=_rows(noise, rows)
-            )
-            scores = self.score(composed[0], target.kind)
-            out[image] = scores[:, target.index[image]]
-        return out
+        count = masks.shape[1]
+        return self.score_composed(Masked(batch, baseline, masks, noise), len(batch), count, target)
+
+    def score_composed(
+        self, compose: Composer, num_images: int, count: int, target: Target
+    ) -> Array:
+        """Score of the target on `count` versions of every image that a composer writes.
+
+        Parameters
+        ----------
+        compose : Composer
+            Writes into the engine's own input; holds arrays where the engine computes.
+        num_images, count : int
+            N and M.
+        target : Target of length N
+
+        Returns
+        -------
+        ndarray of shape (N, M), float32
+
+        Notes
+        -----
+        Cost: N * M forward; memory does not grow with M.
+        """
+        scores = np.empty((num_images, count), np.float32)
+        for image in range(num_images):
+            for first in range(0, count, CHUNK):
+                part = slice(first, min(first + CHUNK, count))
+                out = np.empty((part.stop - first, *self.info.input_shape), np.float32)
+                compose(image, first, out)
+                scores[image, part] = self.score(out, target.kind)[:, target.index[image]]
+        return scores
+
+    def layer_grad(
+        self, batch: Array, target: Target, layer: str
+    ) -> tuple[tuple[Array, Array, Array], Passes]:
+        """Score, activation of a layer and gradient there, in one run where the engine can.
+
+        Returns
+        -------
+        found : tuple
+            value (N,), activation (N, ...) and gradient of the same shape.
+        passes : Passes
+        """
+        activation = self.activations(batch, [layer])[layer]
+        value, grad = self.value_and_grad(batch, target, wrt=layer)
+        return (value, activation, grad), Passes(2 * len(batch), len(batch))
+
+    def backward(
+        self,
+        batch: Array,
+        layer: str,
+        signal: Array,
+        *,
+        wrt: str = INPUT,
+        rules: str = "gradient",
+    ) -> Array:
+        """Carry a signal at a layer's output back to the image, or to a layer before.
+
+        Parameters
+        ----------
+        batch : ndarray of shape (N, C, H, W), float32
+        layer : str
+        signal : ndarray of the shape of `layer`, N rows
+        wrt, rules : str
+            As for `value_and_grad`.
+
+        Raises
+        ------
+        CapabilityError
+            If this engine or model has no gradient.
+
+        Notes
+        -----
+        Cost: N forward, N backward.
+        """
+        raise CapabilityError(
+            f"{self.info.name} on {self.info.engine or 'this engine'} starts no backward pass at "
+            "a layer; open an ONNX file with engine ort"
+        )
 
     def path_grad(
         self,
-        batch: Array,
-        baseline: Array,
-        masks: Array,
+        batch: AnyArray,
+        baseline: AnyArray,
+        masks: AnyArray,
         target: Target,
         *,
         nodes: Array,
         weights: Array,
         noise: Noise | None = None,
-    ) -> tuple[Array, Array]:
+    ) -> tuple[AnyArray, AnyArray]:
         """Weighted mean of mask gradients on the straight path from mask 0 to `masks`.
 
         The composed image of node s is Phi(batch, baseline, nodes[s] * mask) plus noise; the
@@ -143,17 +232,17 @@ class Classifier(ABC):
 
         Parameters
         ----------
-        batch, baseline : ndarray of shape (N, C, H, W), float32
-        masks : ndarray of shape (N, h, w), float32
+        batch, baseline : array of shape (N, C, H, W), float32
+        masks : array of shape (N, h, w), float32
         target : Target of length N
         nodes, weights : ndarray of shape (S,), float32
         noise : Noise, optional
 
         Returns
         -------
-        values : ndarray of shape (N, S), float32
+        values : array of shape (N, S), float32
             Score at every node.
-        grad : ndarray of shape (N, h, w), float32
+        grad : array of shape (N, h, w), float32
 
         Notes
         -----
@@ -168,7 +257,7 @@ class Classifier(ABC):
                 baseline[rows],
                 masks[rows, None],
                 nodes=nodes,
-                noise=_rows(noise, rows),
+                noise=noise and noise[rows],
             )
             values[image], dx = self.value_and_grad(composed[0], target[rows].repeat(len(nodes)))
             grad[rows] = kernels.path_accumulate(
@@ -215,8 +304,3 @@ class Classifier(ABC):
                 f"{classes - 1}"
             )
         return target
-
-
-def _rows(noise: Noise | None, rows: slice) -> Noise | None:
-    """Noise of some of the images."""
-    return noise and Noise(noise.std, noise.seed[rows], noise.step)

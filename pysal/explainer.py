@@ -29,14 +29,18 @@ class Explainer:
 
     Parameters
     ----------
-    model : str, Path or Classifier
-        An ONNX file, or a classifier that is open already.
+    model : str, Path, torch.nn.Module or Classifier
+        An ONNX file, a torch module, or a classifier that is open already.
     method : str
         A name of `methods()`.
     kind : {"probability", "logit"}, optional
-        Score space that is explained. Default: the probability.
+        Score space that is explained. Default: that of the method, the probability for most.
     engine : str
         A name of `pysal.backends.engines()`, or "auto" for the fastest that runs the model.
+    device : str
+        "cpu", "cuda", "cuda:1" or so; "auto" for a GPU where the engine has a live one.
+    precision : {"fp32", "tf32", "fp16", "bf16"}, optional
+        Arithmetic of the engine; results and gradients are float32. Default: "fp32".
     threads : int, optional
         Threads of the engine on a CPU. Default: the engine's own choice.
     preprocess : Preprocess, mapping, str or Path, optional
@@ -77,6 +81,8 @@ class Explainer:
         *,
         kind: ScoreKind | None = None,
         engine: str = "auto",
+        device: str = "auto",
+        precision: str | None = None,
         threads: int | None = None,
         preprocess: Preprocess | Mapping[str, Any] | str | Path | None = None,
         labels: Sequence[str] | str | Path | None = None,
@@ -92,7 +98,13 @@ class Explainer:
         self._kind = kind
         self._batch_size = check_batch_size(batch_size)
         self.classifier = open_classifier(
-            model, engine=engine, threads=threads, preprocess=preprocess, labels=labels
+            model,
+            engine=engine,
+            device=device,
+            precision=precision,
+            threads=threads,
+            preprocess=preprocess,
+            labels=labels,
         )
         self._owns = self.classifier is not model
         check_needs(method, METHODS, self.classifier.info, "method")
@@ -111,11 +123,14 @@ class Explainer:
         """Explain images; see `explain` for the parameters."""
         check_options(self._function, options, f'method "{self.method}"')
         options = {**self.options, **options}
+        kind = self._kind
+        if kind is None and not isinstance(targets, Target):
+            kind = METHODS[self.method].kind
         chunks = iter_chunks(
             self.classifier,
             images,
             targets,
-            kind=self._kind,
+            kind=kind,
             batch_size=self._batch_size,
             progress=progress,
         )

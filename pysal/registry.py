@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pysal.errors import OptionError
+from pysal.types import ScoreKind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Entry:
         Paper and equation or section.
     better : {"higher", "lower", ""}
         Direction of a metric.
+    kind : {"probability", "logit"}
+        Score space that a method explains where the caller does not say.
     extra : str
         The pip extra that brings its dependencies; empty for none.
     """
@@ -39,6 +42,7 @@ class Entry:
     cost: str = ""
     source: str = ""
     better: str = ""
+    kind: ScoreKind = "probability"
     extra: str = ""
 
     def load(self) -> Any:

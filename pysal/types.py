@@ -90,6 +90,16 @@ class ModelInfo:
         Versions of the engine's packages.
     labels : tuple of str or None
         Class names, where the model or its card has them.
+    cam_layer : str
+        Layer that class activation maps take where none is named; empty where there is none.
+    feature_layers : tuple of str
+        Layers whose channels count as features, the class layer excluded; empty where unknown.
+    contrast_layer : str
+        Input of the last linear layer, where contrastive signals meet; empty where there is none.
+    receptive_fields : mapping of str to pair of (size, jump, centre)
+        Of feature layers, for rows and columns of the image; absent where global or unknown.
+    layer_kinds : mapping of str to str
+        What sort of layer some of them are: "conv", "linear", "activation", "pool", ...
     """
 
     name: str
@@ -103,6 +113,11 @@ class ModelInfo:
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     opset: int = 0
     labels: tuple[str, ...] | None = None
+    cam_layer: str = ""
+    feature_layers: tuple[str, ...] = ()
+    contrast_layer: str = ""
+    receptive_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    layer_kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def label(self, index: int) -> str:
         """Name of class `index`, or its number where the model has no names."""
@@ -129,6 +144,10 @@ class Noise:
     std: Array
     seed: NDArray[np.uint64]
     step: int = 0
+
+    def __getitem__(self, rows: slice) -> Noise:
+        """Noise of some of the images."""
+        return Noise(self.std, self.seed[rows], self.step)
 
 
 @dataclasses.dataclass(frozen=True)

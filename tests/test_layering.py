@@ -18,14 +18,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("explainer",),
     ("chunks",),
     ("methods", "metrics", "backends", "datasets"),
-    ("export", "masking", "optim", "report"),
-    ("baselines", "probe"),
+    ("maskopt",),
+    ("export", "features", "masking", "optim", "paths", "report", "segments", "work"),
+    ("fillers", "probe"),
+    ("baselines",),
     ("heatmap",),
-    ("classifier", "photos", "options"),
-    ("decode",),
-    ("kernels", "preprocess"),
-    ("fields", "prepared", "progress", "registry", "types"),
-    ("errors", "_kernels"),
+    ("cams", "channels", "classifier", "photos", "options", "values"),
+    ("compose", "decode", "finite"),
+    ("draws", "kernels", "preprocess", "resample"),
+    ("registry",),
+    ("arrays", "fields", "prepared", "progress", "types"),
+    ("errors", "_cuda", "_kernels"),
 )
 """From top to bottom. A unit imports itself and units of lower layers, never its neighbours."""
 
@@ -33,9 +36,13 @@ EXCEPTIONS = {
     ("types", "report"): "Attribution.save(), inside the function: the face of the class",
 }
 
-OPTIONAL = {"matplotlib", "onnx", "onnxruntime", "openvino", "pyvista", "ray", "skimage"}
+OPTIONAL = {"cupy", "matplotlib", "onnx", "onnxruntime", "openvino", "pyvista", "ray", "skimage"}
 OPTIONAL |= {"tensorrt", "torch", "torchvision"}
-AT_TOP_LEVEL = {"pysal.export": {"onnx"}, "pysal.backends.ort": {"onnxruntime"}}
+AT_TOP_LEVEL = {
+    "pysal.export": {"onnx"},
+    "pysal.backends.ort": {"onnxruntime"},
+    "pysal.backends.pytorch": {"torch"},
+}
 """Modules, by the start of their name, that exist for a package; only functions import these."""
 
 

@@ -41,6 +41,10 @@ def explain(
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = OUT,
     engine: Annotated[str, typer.Option(help="See `pysal info`.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, tf32, fp16 or bf16, where the engine has it.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of the engine.")] = None,
     preprocess: Annotated[
         Path | None, typer.Option(help="JSON record: how photos become inputs.")
@@ -67,6 +71,8 @@ def explain(
         method,
         kind=kind,  # type: ignore[arg-type]  # any text: the Explainer checks it
         engine=engine,
+        device=device,
+        precision=precision,
         threads=threads,
         preprocess=preprocess,
         labels=labels,

@@ -47,12 +47,13 @@ def _installation() -> dict[str, Any]:
     """Version, kernels and engines."""
     import pysal
     from pysal import kernels
-    from pysal.backends import engines
+    from pysal.backends import devices, engines
 
     return {
         "version": pysal.__version__,
         "kernels": kernels.implementation(),
         "engines": engines(),
+        "devices": devices(),
         "methods": list(pysal.methods()),
         "metrics": list(pysal.metrics()),
     }
