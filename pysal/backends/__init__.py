@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import importlib.util
+import inspect
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pysal.backends.devices import (
+    check_device,
+    cuda_missing,
+    devices,
+    kernels_missing,
+    missing_packages,
+)
 from pysal.classifier import Classifier
 from pysal.errors import CapabilityError, MissingDependencyError, OptionError
+from pysal.options import check_options
 from pysal.preprocess import Preprocess
 from pysal.registry import Entry, lookup
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["BACKENDS", "ON_CUDA", "devices", "engines", "open_classifier"]
 
 BACKENDS: dict[str, Entry] = {
     "ort": Entry(
@@ -20,65 +34,161 @@ BACKENDS: dict[str, Entry] = {
         needs=frozenset({"onnxruntime"}),
         extra="cpu",
     ),
+    "pytorch": Entry(
+        "pysal.backends.pytorch:TorchClassifier",
+        summary="PyTorch on a CPU or on CUDA: takes an nn.Module, without export",
+        needs=frozenset({"torch"}),
+        extra="torch",
+    ),
 }
+
+ON_CUDA: dict[str, Entry] = {
+    "ort": Entry(
+        "pysal.backends.ort_cuda:OrtCudaClassifier",
+        summary="ONNX Runtime on CUDA: batches of a fixed size, arrays on the GPU",
+        needs=frozenset({"onnxruntime", "cupy"}),
+        extra="gpu",
+    ),
+    "pytorch": BACKENDS["pytorch"],
+}
+"""What runs an engine on CUDA."""
 
 
 def engines() -> dict[str, str]:
     """State of every engine: {name: "available", or why it is not}."""
-    return {name: _missing(entry) or "available" for name, entry in BACKENDS.items()}
+    return {
+        name: missing_packages(entry.needs, entry.extra) or "available"
+        for name, entry in BACKENDS.items()
+    }
 
 
 def open_classifier(
-    model: str | os.PathLike[str] | Classifier,
+    model: str | os.PathLike[str] | torch.nn.Module | Classifier,
     *,
     engine: str = "auto",
+    device: str = "auto",
+    precision: str | None = "fp32",
     threads: int | None = None,
     preprocess: Preprocess | Mapping[str, Any] | str | Path | None = None,
     labels: Sequence[str] | str | Path | None = None,
+    rows: int | None = None,
+    **engine_options: Any,
 ) -> Classifier:
     """Open a model on an engine; a classifier that is open already passes through.
 
     Parameters
     ----------
-    model : path-like or Classifier
+    model : path-like, torch.nn.Module or Classifier
+        A module needs no export and runs on "pytorch"; it must be in evaluation mode.
     engine : str
-        "auto" takes the first engine that is installed; or a name of `engines()`.
+        A name of `engines()`; or "auto": "pytorch" for a module, "ort" for a file.
+    device : str
+        "cpu", "cuda" or "cuda:N"; or "auto": CUDA where engine and kernels have it, else the CPU.
+    precision : {"fp32", "tf32", "fp16", "bf16"} or None
+        Arithmetic of the network; results are float32. On a CPU "ort" has "fp32" only, on CUDA
+        "tf32" too. None leaves the choice to the engine, and all of them choose "fp32".
     threads : int, optional
-        Default: all cores that the process may use.
+        Default: for "ort" all cores that the process may use, for "pytorch" torch's own number.
     preprocess : Preprocess, mapping, or path of a .json, optional
         Default: the file's own metadata, else the .json beside it, else an assumed record.
     labels : sequence of str, or path of a text file with one name per line, optional
+    rows : int, optional
+        Images per run, for engines whose runs have a fixed size. Results depend on it by rounding.
+    **engine_options
+        Further options of the engine's class, for instance `input_shape`.
 
     Raises
     ------
+    OptionError
+        If engine, device or an option are unknown, or the model is not of the engine's kind.
     CapabilityError, MissingDependencyError
         If the engine cannot run here; the message says why.
     """
     if isinstance(model, Classifier):
-        given = {"engine": engine != "auto", "threads": threads, "preprocess": preprocess}
-        wrong = [name for name, value in {**given, "labels": labels}.items() if value]
+        given = {
+            "engine": engine != "auto",
+            "device": device != "auto",
+            "precision": precision not in (None, "fp32"),
+            **{"threads": threads, "preprocess": preprocess, "labels": labels, "rows": rows},
+            **dict.fromkeys(engine_options, True),
+        }
+        wrong = [name for name, value in given.items() if value]
         if wrong:
             raise OptionError(f"{wrong[0]} cannot be given with a classifier that is open already")
         return model
     if threads is not None and threads < 1:
         raise OptionError(f"threads is {threads}; give 1 or more")
-    if engine == "auto":
-        engine = next((n for n, state in engines().items() if state == "available"), "")
-        if not engine:
-            raise MissingDependencyError(
-                'no engine is installed; pip install "pysal-saliency[cpu]" brings ONNX Runtime'
-            )
-    entry = lookup(BACKENDS, engine, "engine")
-    reason = _missing(entry)
-    if reason:
-        raise CapabilityError(f'engine "{engine}" cannot run here: {reason}')
-    opened: Classifier = entry.load()(model, threads=threads, preprocess=preprocess, labels=labels)
+    check_device(device)
+    engine = _find_engine(model, engine)
+    device = _find_device(model, engine, device)
+    entry = (BACKENDS if device == "cpu" else ON_CUDA)[engine]
+    options = dict(engine_options) if rows is None else {"rows": rows, **engine_options}
+    opener = entry.load()
+    check_options(opener, options, f'engine "{engine}" on "{device}"')
+    placed = _placed(opener, engine, device, precision)
+    opened: Classifier = opener(
+        model, threads=threads, preprocess=preprocess, labels=labels, **placed, **options
+    )
     return opened
 
 
-def _missing(entry: Entry) -> str:
-    """Why an engine's packages are not there; empty where they are."""
-    absent = sorted(name for name in entry.needs if importlib.util.find_spec(name) is None)
-    if not absent:
-        return ""
-    return f'{", ".join(absent)} is not installed; pip install "pysal-saliency[{entry.extra}]"'
+def _is_module(model: Any) -> bool:
+    """Whether it is a torch module; torch is not imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def _find_engine(model: Any, engine: str) -> str:
+    """The engine asked for, or the one for this kind of model; both are installed."""
+    is_module = _is_module(model)
+    if not is_module and not isinstance(model, str | os.PathLike):
+        raise OptionError(
+            f"the model is a {type(model).__name__}; expected the path of an ONNX file, a torch "
+            "nn.Module or a Classifier"
+        )
+    chosen = engine if engine != "auto" else "pytorch" if is_module else "ort"
+    entry = lookup(BACKENDS, chosen, "engine")
+    if is_module and chosen != "pytorch":
+        raise OptionError(
+            f'engine "{chosen}" takes an ONNX file, and a torch module was given; use engine '
+            '"pytorch", or write a file with torch.onnx.export'
+        )
+    if not is_module and chosen == "pytorch":
+        raise OptionError(
+            f'engine "pytorch" takes a torch nn.Module, and {model} was given; load the module, or '
+            'use engine "ort" for an ONNX file'
+        )
+    if why := missing_packages(entry.needs, entry.extra):
+        if engine == "auto":
+            raise MissingDependencyError(f"no engine is installed for this model: {why}")
+        raise CapabilityError(f'engine "{chosen}" cannot run here: {why}')
+    return chosen
+
+
+def _find_device(model: Any, engine: str, device: str) -> str:
+    """The device asked for, if it is live; "auto" is CUDA where engine and kernels have it."""
+    if device == "cpu":
+        return device
+    why = cuda_missing(engine)
+    if device == "auto":
+        if why or kernels_missing():
+            return "cpu"
+        weight = next(model.parameters(), None) if engine == "pytorch" else None
+        return "cuda" if weight is None or not weight.is_cuda else str(weight.device)
+    if why:
+        raise CapabilityError(f'engine "{engine}" cannot run on "{device}": {why}')
+    return device
+
+
+def _placed(
+    opener: Callable[..., Any], engine: str, device: str, precision: str | None
+) -> dict[str, Any]:
+    """Device and precision as options, where the engine has more than one."""
+    if "device" in inspect.signature(opener).parameters:
+        return {"device": device, "precision": precision}
+    if precision not in (None, "fp32"):
+        raise CapabilityError(
+            f'engine "{engine}" on a CPU has precision "fp32", "{precision}" was given; use '
+            'device="cuda", or a torch module with engine "pytorch"'
+        )
+    return {}

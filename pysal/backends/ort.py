@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from pysal import kernels
-from pysal.backends.ort_model import Built, open_files
+from pysal.backends.ort_model import Built, model_info, open_files
 from pysal.backends.ort_session import Session, Workers, available_threads
-from pysal.backends.record import find_labels, find_preprocess
+from pysal.backends.record import find_preprocess
+from pysal.backends.scores import in_kind
 from pysal.classifier import Classifier
-from pysal.prepared import INPUT, LOGITS, SEED, SEED_PROBABILITY, gradient_name
+from pysal.compose import Composer
+from pysal.errors import ShapeError
+from pysal.prepared import INPUT, LOGITS, SEED, SEED_LAYER, SEED_PROBABILITY, gradient_name
 from pysal.preprocess import Preprocess
-from pysal.types import Array, ModelInfo, Noise, ScoreKind, Target
+from pysal.types import Array, Noise, Passes, ScoreKind, Target
 
 PARTIAL_BYTES = 2**26
 """Per-node mask gradients are kept for as many images at a time as fit in this."""
@@ -63,21 +65,11 @@ class OrtClassifier(Classifier):
         self._workers = Workers(self._threads)
         self._sessions: dict[tuple[Any, ...], Session] = {}
         self._lock = threading.Lock()
-        facts, metadata = self._files.facts, self._files.metadata
-        shape = tuple(facts["input_shape"])
-        self._input = facts["input"]
-        self.preprocess = find_preprocess(preprocess, metadata, Path(path), shape)
-        self.info = ModelInfo(
-            name=facts["name"],
-            input_shape=shape,
-            num_classes=facts["num_classes"],
-            sha256=facts["sha256"],
-            output_kind=facts["output_kind"],
-            layers=tuple(facts["layers"]),
-            engine=f"ort (CPU, {self._threads} thread{'s' * (self._threads > 1)})",
-            versions={"onnxruntime": ort.__version__},
-            opset=facts["opset"],
-            labels=find_labels(labels, metadata, facts["num_classes"]),
+        self._input = self._files.facts["input"]
+        engine = f"ort (CPU, {self._threads} thread{'s' * (self._threads > 1)})"
+        self.info = model_info(self._files, engine, labels)
+        self.preprocess = find_preprocess(
+            preprocess, self._files.metadata, Path(path), self.info.input_shape
         )
 
     def prepare(self, needs: Collection[str]) -> None:
@@ -140,29 +132,72 @@ class OrtClassifier(Classifier):
         self._workers.each(len(batch), work)
         return value, grad
 
-    def score_masked(
-        self,
-        batch: Array,
-        baseline: Array,
-        masks: Array,
-        target: Target,
-        *,
-        noise: Noise | None = None,
-    ) -> Array:
-        """Score of the target on composed images; each is composed on the thread that runs it."""
+    def layer_grad(
+        self, batch: Array, target: Target, layer: str
+    ) -> tuple[tuple[Array, Array, Array], Passes]:
+        """Score, activation and gradient of a layer in one run; see `Classifier`."""
+        batch = self.check_batch(batch)
         target = self.check_target(target, len(batch))
-        n, m = masks.shape[:2]
-        session = self._forward((), n * m)
-        out = np.empty((n, m), np.float32)
+        session = self._gradient("gradient", layer, len(batch), (layer,))
+        value = np.empty(len(batch), np.float32)
+        shape = (len(batch), *session.buffers()[layer].shape[1:])
+        activation, grad = np.empty(shape, np.float32), np.empty(shape, np.float32)
 
         def work(row: int) -> None:
-            i, j = divmod(row, m)
             buffers = session.buffers()
-            self._compose(buffers, batch, baseline, masks[i : i + 1, j : j + 1], i, j, noise)
-            session.run()
-            out[i, j] = self._in_kind(buffers[LOGITS], target.kind)[0, target.index[i]]
+            np.copyto(buffers[self._input][0], batch[row])
+            value[row] = self._run_gradient(session, int(target.index[row]), target.kind)
+            activation[row], grad[row] = buffers[layer][0], buffers[gradient_name(layer)][0]
 
-        self._workers.each(n * m, work)
+        self._workers.each(len(batch), work)
+        return (value, activation, grad), Passes(len(batch), len(batch))
+
+    def backward(
+        self,
+        batch: Array,
+        layer: str,
+        signal: Array,
+        *,
+        wrt: str = INPUT,
+        rules: str = "gradient",
+    ) -> Array:
+        """What a signal at a layer becomes at `wrt` under a rule table; see `Classifier`."""
+        batch = self.check_batch(batch)
+        session = self._gradient(rules, wrt, len(batch), (), layer)
+        sample, name = session.buffers(), gradient_name(wrt)
+        shape = (len(batch), *sample[SEED_LAYER].shape[1:])
+        if signal.shape != shape:
+            raise ShapeError(f"signal has shape {signal.shape}; {layer} has {shape}")
+        out = np.empty((len(batch), *sample[name].shape[1:]), np.float32)
+
+        def work(row: int) -> None:
+            buffers = session.buffers()
+            np.copyto(buffers[self._input][0], batch[row])
+            np.copyto(buffers[SEED_LAYER][0], signal[row])
+            session.run()
+            out[row] = buffers[name][0]
+
+        self._workers.each(len(batch), work)
+        return out
+
+    def score_composed(
+        self, compose: Composer, num_images: int, count: int, target: Target
+    ) -> Array:
+        """Score of the target on composed images; each is composed on the thread that runs it."""
+        target = self.check_target(target, num_images)
+        session = self._forward((), num_images * count)
+        out = np.empty((num_images, count), np.float32)
+
+        def work(row: int) -> None:
+            image, version = divmod(row, count)
+            buffers = session.buffers()
+            compose(image, version, buffers[self._input])
+            session.run()
+            out[image, version] = self._in_kind(buffers[LOGITS], target.kind)[
+                0, target.index[image]
+            ]
+
+        self._workers.each(num_images * count, work)
         return out
 
     def path_grad(
@@ -191,14 +226,23 @@ class OrtClassifier(Classifier):
 
             def work(row: int, rows: range = rows, partial: Array = partial) -> None:
                 i, s = rows[row // steps], row % steps
-                mask = masks[i : i + 1, None]
+                one = slice(i, i + 1)
                 buffers = session.buffers()
-                self._compose(buffers, batch, baseline, mask, i, s, noise, nodes[s : s + 1])
+                kernels.blend(
+                    batch[one],
+                    baseline[one],
+                    masks[one, None],
+                    nodes=nodes[s : s + 1],
+                    first_node=s,
+                    noise=noise and noise[one],
+                    out=buffers[self._input][None],
+                    threads=1,
+                )
                 values[i, s] = self._run_gradient(session, int(target.index[i]), target.kind)
                 partial[row // steps, s] = kernels.path_accumulate(
                     buffers[gradient_name(INPUT)][None],
-                    batch[i : i + 1],
-                    baseline[i : i + 1],
+                    batch[one],
+                    baseline[one],
                     factors[s : s + 1],
                     size,
                     threads=1,
@@ -213,30 +257,6 @@ class OrtClassifier(Classifier):
         self._workers.close()
         self._sessions.clear()
 
-    def _compose(
-        self,
-        buffers: Mapping[str, Array],
-        batch: Array,
-        baseline: Array,
-        mask: Array,
-        image: int,
-        node: int,
-        noise: Noise | None,
-        nodes: Array | None = None,
-    ) -> None:
-        """Write one composed image into this thread's input buffer."""
-        one = slice(image, image + 1)
-        kernels.blend(
-            batch[one],
-            baseline[one],
-            mask,
-            nodes=nodes,
-            first_node=node,
-            noise=noise and Noise(noise.std, noise.seed[one], noise.step),
-            out=buffers[self._input][None],
-            threads=1,
-        )
-
     def _run_gradient(self, session: Session, index: int, kind: ScoreKind) -> np.float32:
         """Run with the one-hot seed of a class; return its score."""
         buffers = session.buffers()
@@ -250,19 +270,20 @@ class OrtClassifier(Classifier):
         return score
 
     def _in_kind(self, logits: Array, kind: ScoreKind) -> Array:
-        """Logits in a score space: softmax, or sigmoid for multi-label models."""
-        if kind == "logit":
-            return logits.copy()
-        if self.info.output_kind == "sigmoid":
-            return (0.5 * (1.0 + np.tanh(0.5 * logits))).astype(np.float32)
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+        return in_kind(logits, kind, self.info.output_kind)
 
     def _forward(self, taps: tuple[str, ...], rows: int) -> Session:
         return self._session(("forward", taps), rows)
 
-    def _gradient(self, rules: str, wrt: str, rows: int) -> Session:
-        return self._session(("gradient", rules, wrt), rows)
+    def _gradient(
+        self,
+        rules: str,
+        wrt: str,
+        rows: int,
+        taps: tuple[str, ...] = (),
+        start: str | None = None,
+    ) -> Session:
+        return self._session(("gradient", rules, wrt, taps, start), rows)
 
     def _session(self, key: tuple[Any, ...], rows: int) -> Session:
         """Session for a graph: one thread per image, or all threads for a single image."""

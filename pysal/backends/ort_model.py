@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import onnxruntime as ort
+
 from pysal.backends.ort_session import open_session
+from pysal.backends.record import find_labels
 from pysal.errors import CapabilityError, InputError, OptionError
 from pysal.prepared import (
     GRADIENT_KEY,
@@ -21,6 +24,7 @@ from pysal.prepared import (
     forward_path,
     gradient_name,
 )
+from pysal.types import ModelInfo
 
 Built = tuple["bytes | str", Mapping[str, tuple[int, ...]], tuple[str, ...]]
 
@@ -36,8 +40,13 @@ class ModelFiles(ABC):
         """Graph with logits and taps: (model, shape of every value for one image, outputs)."""
 
     @abstractmethod
-    def gradient(self, rules: str, wrt: str) -> Built:
-        """Graph with logits and the gradient at `wrt`."""
+    def gradient(
+        self, rules: str, wrt: str, taps: Sequence[str] = (), start: str | None = None
+    ) -> Built:
+        """Graph with logits, the gradient at `wrt` and taps; the walk begins there or at `start`.
+
+        With `start` there are no logits, and the seed is `prepared.SEED_LAYER`.
+        """
 
     def seed_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of image, logits and seeds for one image."""
@@ -51,10 +60,14 @@ class OrdinaryFile(ModelFiles):
     """An ordinary ONNX file: graphs are built on demand, with the onnx package."""
 
     def __init__(
-        self, path: str | os.PathLike[str], input_shape: tuple[int, int, int] | None
+        self,
+        path: str | os.PathLike[str],
+        input_shape: tuple[int, int, int] | None,
+        lowering: str,
     ) -> None:
         from pysal import export
 
+        self._lowering = lowering
         self._prepared = export.prepare(path, input_shape=input_shape)
         self.metadata = self._prepared.metadata()
         self.facts = json.loads(self.metadata[MODEL_KEY])
@@ -66,12 +79,22 @@ class OrdinaryFile(ModelFiles):
         model = export.build_forward(self._prepared, taps)
         return self._built(model, (LOGITS, *taps))
 
-    def gradient(self, rules: str, wrt: str) -> Built:
+    def gradient(
+        self, rules: str, wrt: str, taps: Sequence[str] = (), start: str | None = None
+    ) -> Built:
         """Built by `export.build_gradient`."""
         from pysal import export
 
-        model = export.build_gradient(self._prepared, rules=rules, wrt=(wrt,))
-        return self._built(model, (LOGITS, gradient_name(wrt)))
+        model = export.build_gradient(
+            self._prepared,
+            rules=rules,
+            wrt=(wrt,),
+            taps=taps,
+            start=start,
+            lowering=self._lowering,
+        )
+        logits = (LOGITS,) if start is None else ()
+        return self._built(model, (*logits, gradient_name(wrt), *taps))
 
     def _built(self, model: Any, outputs: tuple[str, ...]) -> Built:
         shapes = {
@@ -102,15 +125,22 @@ class PreparedFile(ModelFiles):
             return str(sibling), self.seed_shapes(), (LOGITS,)
         return self._itself((LOGITS, *taps))
 
-    def gradient(self, rules: str, wrt: str) -> Built:
-        """The file itself, if it was exported with this table and for this value."""
+    def gradient(
+        self, rules: str, wrt: str, taps: Sequence[str] = (), start: str | None = None
+    ) -> Built:
+        """The file itself, if it was exported with this table and for these values."""
+        if start is not None:
+            raise CapabilityError(
+                f"{self._path.name} was exported with a walk from the logits and starts none at "
+                f'"{start}"; open the original model'
+            )
         made_with = json.loads(self.metadata.get(GRADIENT_KEY, "{}")).get("rules", "gradient")
         if rules != made_with:
             raise CapabilityError(
                 f'{self._path.name} was exported with rules "{made_with}", not "{rules}"; open the '
                 "original model"
             )
-        return self._itself((LOGITS, gradient_name(wrt)))
+        return self._itself((LOGITS, gradient_name(wrt), *taps))
 
     def _itself(self, outputs: tuple[str, ...]) -> Built:
         missing = [name for name in outputs if name not in self._outputs]
@@ -124,13 +154,44 @@ class PreparedFile(ModelFiles):
 
 
 def open_files(
-    path: str | os.PathLike[str], input_shape: tuple[int, int, int] | None = None
+    path: str | os.PathLike[str],
+    input_shape: tuple[int, int, int] | None = None,
+    lowering: str = "ort",
 ) -> ModelFiles:
-    """Open either kind of file; the content decides, not the name."""
+    """Open either kind of file; the content decides, not the name.
+
+    `lowering` is that of `export.build_gradient`; a prepared file has its own.
+    """
     path = Path(path)
     if path.is_dir() or not path.exists():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"model {path} {what}; give the path of an .onnx file")
     if SEED.encode() in path.read_bytes():
         return PreparedFile(path)
-    return OrdinaryFile(path, input_shape)
+    return OrdinaryFile(path, input_shape, lowering)
+
+
+def model_info(
+    files: ModelFiles, engine: str, labels: Sequence[str] | str | os.PathLike[str] | None
+) -> ModelInfo:
+    """What is known of a model file, on an engine of ONNX Runtime."""
+    facts = files.facts
+    return ModelInfo(
+        name=facts["name"],
+        input_shape=tuple(facts["input_shape"]),
+        num_classes=facts["num_classes"],
+        sha256=facts["sha256"],
+        output_kind=facts["output_kind"],
+        layers=tuple(facts["layers"]),
+        cam_layer=facts.get("cam_layer") or "",
+        contrast_layer=facts.get("contrast_layer") or "",
+        feature_layers=tuple(facts.get("feature_layers", ())),
+        layer_kinds=facts.get("feature_layers", {}),
+        receptive_fields={
+            name: fields for name, fields in facts.get("receptive_fields", {}).items() if fields
+        },
+        engine=engine,
+        versions={"onnxruntime": ort.__version__},
+        opset=facts["opset"],
+        labels=find_labels(labels, files.metadata, facts["num_classes"]),
+    )

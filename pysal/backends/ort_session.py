@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from pysal.errors import CapabilityError
+from pysal.backends.reason import one_line
 from pysal.types import Array
 
 Buffers = Mapping[str, Array]
@@ -56,13 +56,8 @@ class Session:
 
     def run(self) -> None:
         """Compute this thread's outputs from its inputs."""
-        try:
+        with one_line(f"ONNX Runtime {ort.__version__} fails while it runs the model"):
             self._session.run_with_iobinding(self._local.binding)
-        except Exception as error:  # ONNX Runtime's own types share no base class
-            reason = str(error).strip().splitlines()[0]
-            raise CapabilityError(
-                f"ONNX Runtime {ort.__version__} fails while it runs the model: {reason}"
-            ) from error
 
     def _bind(self) -> None:
         binding, buffers = self._session.io_binding(), {}
@@ -77,23 +72,24 @@ class Session:
         self._local.binding, self._local.buffers = binding, buffers
 
 
-def open_session(model: bytes | str, threads: int) -> ort.InferenceSession:
-    """Open a CPU session; what ONNX Runtime refuses becomes a CapabilityError of one line."""
+def open_session(
+    model: bytes | str,
+    threads: int,
+    *,
+    rows: int = 1,
+    providers: Sequence[Any] = ("CPUExecutionProvider",),
+) -> ort.InferenceSession:
+    """Open a session for batches of `rows`; what ONNX Runtime refuses is a CapabilityError."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.add_free_dimension_override_by_name("N", 1)  # every run is one image
+    options.add_free_dimension_override_by_name("N", rows)
     if profile := os.environ.get("PYSAL_ORT_PROFILE"):
         options.enable_profiling = True
         options.profile_file_prefix = profile
-    try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own types share no base class
-        reason = str(error).strip().splitlines()[0]
-        raise CapabilityError(
-            f"ONNX Runtime {ort.__version__} refuses the model: {reason}"
-        ) from error
+    with one_line(f"ONNX Runtime {ort.__version__} refuses the model"):
+        return ort.InferenceSession(model, options, providers=list(providers))
 
 
 class Workers:

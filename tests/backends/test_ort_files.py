@@ -10,20 +10,10 @@ import pytest
 from pooled import BATCH, CLASSES, INDEX, X, every_result, write_network
 
 from pysal.backends.ort import OrtClassifier
-from pysal.errors import CapabilityError, InputError, OptionError, PysalError, ShapeError
+from pysal.backends.ort_batched import OrtBatchedClassifier
+from pysal.errors import CapabilityError, InputError, OptionError, PysalError
 from pysal.export import build_forward, build_gradient, prepare, save_model
 from pysal.types import Target
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_network(tmp_path_factory.mktemp("net") / "net.onnx")
-
-
-@pytest.fixture(scope="module")
-def net(path: Path) -> OrtClassifier:
-    return OrtClassifier(path, threads=2)
-
 
 # ---- prepared files ------------------------------------------------------------------------------
 
@@ -41,10 +31,12 @@ def test_a_prepared_file_answers_as_the_original(
     given = OrtClassifier(tmp_path / "net.onnx", threads=2)
     original = OrtClassifier(path, threads=2)
     assert given.info == original.info
+    batched = OrtBatchedClassifier(tmp_path / "net.onnx", rows=4, threads=2)
     expected = every_result(original, slice(None))
-    for name, value in every_result(given, slice(None)).items():
-        scale = np.abs(expected[name]).max()
-        np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-6 * scale)
+    for net in (given, batched):
+        for name, value in every_result(net, slice(None)).items():
+            scale = np.abs(expected[name]).max()
+            np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-6 * scale)
 
 
 def test_a_prepared_file_says_what_it_lacks(tmp_path: Path, path: Path) -> None:
@@ -59,35 +51,6 @@ def test_a_prepared_file_says_what_it_lacks(tmp_path: Path, path: Path) -> None:
 
 
 # ---- errors --------------------------------------------------------------------------------------
-
-
-def bad(value: float) -> np.ndarray:
-    x = X.copy()
-    x[2, 0, 0, 0] = value
-    return x
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "words"),
-    [
-        (lambda n: n.score(X[:, :2]), ShapeError, "(N, 3, 20, 20)"),
-        (lambda n: n.score(X[0]), ShapeError, "(3, 20, 20)"),
-        (lambda n: n.score(bad(np.nan)), ShapeError, "image 2"),
-        (lambda n: n.value_and_grad(bad(np.inf), Target(INDEX)), ShapeError, "image 2"),
-        (lambda n: n.value_and_grad(X, Target(INDEX + 1)), OptionError, "0 to 4"),
-        (lambda n: n.value_and_grad(X, Target(INDEX - 1)), OptionError, "-1"),
-        (lambda n: n.value_and_grad(X, Target(INDEX[:2])), OptionError, "2 targets for 6"),
-        (lambda n: n.value_and_grad(X, Target(INDEX), wrt="c9"), OptionError, "c9"),
-        (lambda n: n.value_and_grad(X, Target(INDEX), rules="none"), OptionError, "gradient"),
-        (lambda n: n.activations(X, ["c9"]), OptionError, "c9"),
-    ],
-)
-def test_wrong_use_is_one_line(net: OrtClassifier, call, error, words: str) -> None:
-    with pytest.raises(error) as caught:
-        call(net)
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert np.isfinite(net.score(X)).all()  # and the classifier works on
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", b"pysal/seed", b"\x08\x07" * 9])

@@ -1,0 +1,82 @@
+"""Devices that engines can use here, and why not the others."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+from pysal.backends.reason import reason
+from pysal.errors import OptionError
+
+
+def devices() -> dict[str, str]:
+    """State of every engine, and of the kernels, on CUDA: {name: "available", or why it is not}.
+
+    Notes
+    -----
+    Cost: imports the engines that are installed; torch takes a second or two.
+    """
+    states = {"ort cuda": _ort(), "pytorch cuda": _pytorch(), "kernels cuda": kernels_missing()}
+    return {name: why or "available" for name, why in states.items()}
+
+
+def cuda_missing(engine: str) -> str:
+    """Why an engine has no CUDA here; empty where it has."""
+    return _pytorch() if engine == "pytorch" else _ort()
+
+
+def kernels_missing() -> str:
+    """Why the kernels have no CUDA here; empty where they have."""
+    from pysal.kernels import cuda
+
+    return cuda.available()
+
+
+def check_device(device: str) -> str:
+    """Return "auto", "cpu", "cuda" or "cuda:N"; anything else is an OptionError."""
+    kind, colon, number = str(device).partition(":")
+    if (kind in ("auto", "cpu", "cuda") and not colon) or (kind == "cuda" and number.isdigit()):
+        return str(device)
+    raise OptionError(f'device is "{device}"; use "auto", "cpu", "cuda" or "cuda:N"')
+
+
+def missing_packages(needs: frozenset[str], extra: str) -> str:
+    """Which packages are not installed, and what brings them; empty where all are there."""
+    absent = sorted(name for name in needs if not _installed(name))
+    if not absent:
+        return ""
+    return f'{", ".join(absent)} is not installed; pip install "pysal-saliency[{extra}]"'
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):  # a finder or an entry of sys.modules that forbids it
+        return False
+
+
+def _ort() -> str:
+    if why := missing_packages(frozenset({"onnxruntime"}), "gpu"):
+        return why
+    import onnxruntime as ort
+
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        return f"onnxruntime {ort.__version__} is built without CUDA; install onnxruntime-gpu"
+    if why := missing_packages(frozenset({"cupy"}), "gpu"):
+        return why
+    try:
+        count = importlib.import_module("cupy").cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy's own, where there is no driver or no library
+        return f"CuPy finds no CUDA device ({reason(error)})"
+    return "" if count else "CuPy finds no CUDA device"
+
+
+def _pytorch() -> str:
+    if why := missing_packages(frozenset({"torch"}), "torch"):
+        return why
+    import torch
+
+    if torch.cuda.is_available():
+        return ""
+    why = "finds no CUDA device" if torch.version.cuda else "is built without CUDA"
+    return f"torch {torch.__version__} {why}"
