@@ -13,31 +13,37 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("pysal-saliency", "numpy", "torch", "onnxruntime", "openvino", "tensorrt")
+PACKAGES = (
+    *("pysal-saliency", "numpy", "torch", "torchvision", "triton", "cupy-cuda13x"),
+    *("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: median, quartiles and minimum over the repetitions."""
+    """Seconds of one call: median, quartiles, minimum and 99th percentile over the repetitions."""
 
     median: float
     low: float
     high: float
     best: float
+    p99: float
     repeats: int
 
 
 def measure(
-    functions: Mapping[str, Callable[[], object]],
+    functions: Mapping[str, Any],
     repeats: int = 15,
     warmup: int = 3,
     pause: float = 0.0,
     synchronize: Callable[[], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    timer: Callable[[Any], float] | None = None,
+    limit: float = float("inf"),
 ) -> dict[str, Timing]:
     """Time functions without arguments, in turns.
 
@@ -53,38 +59,62 @@ def measure(
         Waits for the device, called before the clock starts and before it stops.
     clock : callable
         time.process_time measures work instead: for one thread on a machine that others load.
+    timer : callable, optional
+        Runs one of the functions, or whatever stands in their place, and returns its seconds; then
+        `synchronize` and `clock` are not used.
+    limit : float
+        No turn begins after this many seconds, the warm-up included, once there is one timed turn.
 
     Returns
     -------
     dict of str to Timing
     """
-    wait = synchronize or (lambda: None)
+    once = timer or _timer(synchronize or (lambda: None), clock)
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     collecting = gc.isenabled()
     gc.disable()
+    begin = time.perf_counter()
     try:
         for turn in range(warmup + repeats):
+            if turn > warmup and time.perf_counter() - begin > limit:
+                break
             for name, function in functions.items():
                 time.sleep(pause)
-                wait()
-                start = clock()
-                result = function()
-                wait()
-                stop = clock()
-                del result
+                taken = once(function)
                 if turn >= warmup:
-                    seconds[name].append(stop - start)
+                    seconds[name].append(taken)
     finally:
         if collecting:
             gc.enable()
     return {name: _summary(values) for name, values in seconds.items()}
 
 
+def _timer(
+    wait: Callable[[], None], clock: Callable[[], float]
+) -> Callable[[Callable[[], object]], float]:
+    """Seconds of one call, from an idle device until it is idle again."""
+
+    def once(function: Callable[[], object]) -> float:
+        wait()
+        start = clock()
+        result = function()
+        wait()
+        stop = clock()
+        del result
+        return stop - start
+
+    return once
+
+
+def percentile(ordered: Sequence[float], part: float) -> float:
+    """Value at `part`, 0 to 1, of values in ascending order: the nearest that was measured."""
+    return ordered[round((len(ordered) - 1) * part)]
+
+
 def _summary(values: list[float]) -> Timing:
     ordered = sorted(values)
-    last = len(ordered) - 1
-    low, median, high = (ordered[round(last * part)] for part in (0.25, 0.5, 0.75))
-    return Timing(median, low, high, ordered[0], len(ordered))
+    low, median, high, p99 = (percentile(ordered, part) for part in (0.25, 0.5, 0.75, 0.99))
+    return Timing(median, low, high, ordered[0], p99, len(ordered))
 
 
 def peak_memory() -> int:
@@ -125,6 +155,14 @@ def write_json(path: str | Path, record: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(record, indent=1, default=_plain)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def append_json(path: str | Path, record: Mapping[str, Any]) -> None:
+    """Add a record to a file of one JSON object per line."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record, default=_plain) + "\n")
 
 
 def _plain(value: object) -> object:
