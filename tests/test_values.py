@@ -32,6 +32,7 @@ def test_good_values_come_back() -> None:
         lambda: values.positive("m", "steps", "1"),
         lambda: values.share("m", "steps", 1.1),
         lambda: values.choice("m", "steps", "c", ("a", "b")),
+        lambda: values.flag("m", "steps", 1),
         lambda: values.size("m", "steps", 9, (8, 9)),
         lambda: values.size("m", "steps", (1, 2, 3), (8, 9)),
         lambda: values.size("m", "steps", True, (8, 9)),

@@ -102,3 +102,13 @@ def test_no_images(clf: ToyClassifier) -> None:
     work = Work(clf, clf.photos(0), Target(np.empty(0, np.int64)), "test")
     assert work.score().shape == (0,)
     assert len(work.finish(np.empty((0, 2, 2)), {}).map) == 0
+
+
+def test_scores_at_other_inputs(work: Work) -> None:
+    images = np.array([2, 0])
+    found = work.score_at(0.5 * work.x[images], images)
+    expected = work.clf.score(0.5 * work.batch[images])[[0, 1], work.target.index[images]]
+    np.testing.assert_array_equal(found, expected)
+    assert work.passes == Passes(2, 0)
+    with pytest.raises(CapabilityError, match="score of image 2 is NaN"):
+        work.score_at(np.nan * work.x[images], images)
