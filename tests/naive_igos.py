@@ -66,15 +66,20 @@ def naive_igos(
     shrink: float = 0.2,
     slope: float = 1e-4,
     noise_std: Tensor | float = 0.0,
+    start: Tensor | None = None,
+    weak: Tensor | None = None,
+    warmup: int = 0,
 ) -> tuple[Tensor, Trace]:
     """Keep mask (1, 1, size, size) of one image (1, C, H, W), and its trace.
 
     `model` gives logits; `noise_std` is a number or a tensor of shape (1, C, 1, 1), in the units of
-    the image, and is drawn from torch's global generator.
+    the image, and is drawn from torch's global generator. The first `warmup` iterations have the
+    baseline `weak`; the mask starts at `start`, or at 1.
     """
     noisy = bool(torch.as_tensor(noise_std).any())
     trace = Trace([], [], [])
-    mask = torch.ones(1, 1, size, size, dtype=image.dtype)
+    mask = torch.ones(1, 1, size, size).to(image) if start is None else start
+    strong = baseline
 
     def probability(x: Tensor) -> Tensor:
         return torch.softmax(model(x), dim=1)[0, target]
@@ -84,7 +89,8 @@ def naive_igos(
         with torch.no_grad():
             return float(probability(compose(image, baseline, m)) + penalties(m, l1, l2))
 
-    for _ in range(iterations):
+    for iteration in range(iterations):
+        baseline = strong if weak is None or iteration >= warmup else weak
         direction = torch.zeros_like(mask)
         for s in range(1, points + 1):
             variable = mask.clone().requires_grad_(True)
@@ -111,7 +117,7 @@ def naive_igos(
                 break
             reached = objective(moved)
         mask = moved
-        trace.masks.append(mask[0, 0].numpy().copy())
+        trace.masks.append(mask[0, 0].cpu().numpy().copy())
         trace.losses.append(reached)
         trace.steps.append(step)
     return mask, trace

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
-import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
@@ -104,25 +101,13 @@ def igos(network: nn.Module, image: Tensor, target: int, std: Tensor, **options:
         Deviation of the noise; zeros for none.
     """
     use_tf32(False)
-    with _everything_on(image.device):
-        mask, trace = naive_igos(
-            network,
-            image,
-            blur51(image.cpu()).to(image.device),
-            target,
-            noise_std=std.to(image.device).view(1, -1, 1, 1),
-            **options,
-        )
+    mask, trace = naive_igos(
+        network,
+        image,
+        blur51(image.cpu()).to(image.device),
+        target,
+        noise_std=std.to(image.device).view(1, -1, 1, 1),
+        **options,
+    )
     saliency = 1 - mask[0, 0].cpu().numpy()
     return Run(saliency, np.asarray(trace.losses), np.asarray(trace.steps))
-
-
-@contextlib.contextmanager
-def _everything_on(device: torch.device) -> Iterator[None]:
-    """Let a program that was written for the CPU make its masks on a device and read them there."""
-    read = Tensor.numpy
-    with (
-        mock.patch.object(torch, "ones", functools.partial(torch.ones, device=device)),
-        mock.patch.object(Tensor, "numpy", lambda tensor: read(tensor.detach().cpu())),
-    ):
-        yield

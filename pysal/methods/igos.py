@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
-import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pysal.baselines import make_baseline
 from pysal.classifier import Classifier
-from pysal.errors import CapabilityError
-from pysal.heatmap import upsample
-from pysal.masking import MaskedScore
-from pysal.methods.igos_options import noise_deviation, resolve, seeds
-from pysal.optim import (
-    L1,
-    TV,
-    Armijo,
-    Fixed,
-    Momentum,
-    Penalty,
-    Result,
-    Steepest,
-    Sum,
-    minimize,
-    quadrature,
-)
-from pysal.types import Array, Attribution, Noise, Passes, Target
-
-GROUP = 32
-"""Images that are optimized together; bounds the memory and changes no result."""
+from pysal.maskopt.integrated import Problem, optimize_integrated
+from pysal.maskopt.options import resolve
+from pysal.types import Array, Attribution, Target
+from pysal.values import seeds
+from pysal.work import Work
 
 
 def igos(
@@ -57,7 +38,7 @@ def igos(
     step_min: float | None = None,
     shrink: float = 0.2,
     slope: float = 1e-4,
-    chunk: int = 4,
+    chunk: int | None = None,
     warm_start: bool | None = None,
     step_size: float = 40.0,
     momentum: float | None = None,
@@ -104,8 +85,9 @@ def igos(
     step_max, step_min, shrink, slope : float
         Ladder of the line search and its condition; see `pysal.optim.Armijo`. `step_min` is
         published as 1e-5.
-    chunk : int
-        Candidate steps evaluated in one batch; changes the cost, not the result.
+    chunk : int, optional
+        Candidate steps evaluated in one batch; changes the cost, not the result. Default: 4, and
+        all of them where a batch takes little longer than one image, as on a GPU.
     warm_start : bool
         Begin the line search one rung above the step accepted before (not published).
     step_size : float
@@ -152,140 +134,10 @@ def igos(
        github.com/khorrams/IGOS_pp at b0820a2f; methods specification 6.5.
     """
     given = dict(locals())
-    begin = time.perf_counter()
-    batch = clf.check_batch(batch)
-    target = clf.check_target(target, len(batch))
-    options = resolve(given, clf.info.input_shape[1:])
-    seed_of = seeds(seed, len(batch))
-    score = _target_score(clf, batch, target)
-    nodes_at, weights = quadrature(options["nodes"], options["steps"])
-    std = noise_deviation(options, clf.preprocess)
-    fill = make_baseline(baseline, batch, clf.preprocess, seed=seed_of)
-    passes, results = Passes(len(batch), 0), []
-    for first in range(0, len(batch), GROUP):
-        rows = slice(first, first + GROUP)
-        masked = MaskedScore(clf, batch[rows], fill[rows], target[rows], first)
-        term = _PathTerm(masked, nodes_at, weights, std, seed_of[rows])
-        report = _report(progress, first, len(batch[rows]), len(batch), options["iterations"])
-        results.append(_optimize(term, score[rows], options, report))
-        passes += masked.passes
-    native = _join([1 - r.mask for r in results], options["size"])
-    return Attribution(
-        map=upsample(native, batch.shape[2:]),
-        native=native,
-        target=target,
-        score=score,
-        method="igos",
-        options=options,
-        passes=passes,
-        seconds=time.perf_counter() - begin,
-        trace={
-            "loss": _join([r.loss for r in results], (options["iterations"] + 1,)),
-            "score": _join([r.data for r in results], (options["iterations"] + 1,)),
-            "step": _join([r.step for r in results], (options["iterations"],)),
-        },
-        model=clf.info,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class _PathTerm:
-    """Score under a mask; its descent information is the gradient integrated over the path."""
-
-    masked: MaskedScore
-    nodes: Array
-    weights: Array
-    noise_std: Array | None
-    seed: NDArray[np.uint64]
-
-    def value(self, masks: Array, rows: NDArray[np.intp]) -> Array:
-        return self.masked.score(masks, rows)
-
-    def grad(self, masks: Array, step: int) -> Array:
-        noise = None if self.noise_std is None else Noise(self.noise_std, self.seed, step)
-        return self.masked.path_grad(masks, nodes=self.nodes, weights=self.weights, noise=noise)
-
-
-def _optimize(
-    term: _PathTerm,
-    score: Array,
-    options: dict[str, Any],
-    report: Callable[[int], None] | None,
-) -> Result:
-    """Optimize the masks of one group of images, from all ones."""
-    ladder = {key: options[key] for key in ("slope", "shrink", "chunk")}
-    search = (
-        Fixed(options["step_size"])
-        if options["search"] == "fixed"
-        else Armijo(options["step_max"], options["step_min"], warm=options["warm_start"], **ladder)
-    )
-    terms: list[Penalty] = [L1(options["l1"])]
-    if options["l2"]:
-        terms.append(TV(options["l2"]))
-    return minimize(
-        term,
-        np.ones((len(score), *options["size"]), np.float32),
-        search=search,
-        steps=options["iterations"],
-        penalty=Sum(tuple(terms)),
-        descent=Momentum(options["momentum"]) if options["momentum"] else Steepest(),
-        start=score,
-        schedule=_l1_schedule(options["iterations"]) if options["l1_schedule"] else None,
-        progress=report,
-    )
-
-
-def _l1_schedule(
-    iterations: int,
-) -> Callable[[int, Penalty, NDArray[np.float64]], Penalty]:
-    """Weaken l1 in the images whose score has hardly moved, as the first published code does."""
-    looks = {iterations // 2: (1e-3, 10.0), int(iterations / 1.25): (1e-2, 5.0)}
-
-    def schedule(step: int, penalty: Penalty, change: NDArray[np.float64]) -> Penalty:
-        if step not in looks or not isinstance(penalty, Sum):
-            return penalty
-        least, divisor = looks[step]
-        factor = np.where(np.abs(change) <= least, 1 / divisor, 1.0)
-        return Sum(tuple(L1(t.weight * factor) if isinstance(t, L1) else t for t in penalty.terms))
-
-    return schedule
-
-
-def _target_score(clf: Classifier, batch: Array, target: Target) -> Array:
-    """Score of the target on the images themselves, (N,); warns where its probability is tiny."""
-    scores = clf.score(batch, target.kind)
-    rows = np.arange(len(batch))
-    score = scores[rows, target.index]
-    if not np.isfinite(score).all():
-        image = np.flatnonzero(~np.isfinite(score))[0]
-        raise CapabilityError(
-            f"the score of image {image} is NaN or infinite; expected a finite number: check the "
-            "preprocessing record and the precision of the engine"
-        )
-    low = score < 0.01
-    if target.kind == "logit" and clf.info.output_kind == "sigmoid":
-        low = score < np.log(0.01 / 0.99)
-    elif target.kind == "logit":
-        low = score < np.log(0.01) + np.logaddexp.reduce(scores, axis=1)
-    if low.any():
-        shown = ", ".join(map(str, np.flatnonzero(low)[:5]))
-        warnings.warn(
-            f"{low.sum()} of {len(low)} images (number {shown}) have a target probability below "
-            "0.01; their maps are not meaningful: choose a class that the model sees there",
-            stacklevel=3,
-        )
-    return score
-
-
-def _report(
-    progress: Callable[[float, float], None] | None, first: int, size: int, total: int, steps: int
-) -> Callable[[int], None] | None:
-    """Progress of one group, in iterations over all images."""
-    if progress is None:
-        return None
-    return lambda step: progress(first * steps + size * step, total * steps)
-
-
-def _join(parts: list[NDArray[Any]], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Rows of all groups; no images give an empty array with rows of this shape."""
-    return np.concatenate(parts) if parts else np.empty((0, *shape), np.float32)
+    work = Work(clf, batch, target, "igos")
+    options = resolve(given, work.size, "igos", prefers_batches=clf.prefers_batches)
+    seed_of = seeds("igos", seed, len(work))
+    fill = make_baseline(baseline, work.batch, clf.preprocess, seed=seed_of)
+    problem = Problem(work, ((0, fill),), seed_of)
+    found = optimize_integrated("igos", problem, options, progress)
+    return work.finish(1 - found.mask, {**options, "seed": seed}, trace=found.trace)

@@ -1,20 +1,20 @@
-"""Descents turn a gradient into the direction to walk against. All state is per image."""
+"""Descents turn a gradient into the direction to walk against. All state is per image.
+
+Gradients and directions are on the device where the network runs.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pysal.types import Array
+from pysal.arrays import AnyArray, dot, namespace
 
 
 class Descent(Protocol):
     """Direction from the gradient and the direction of the step before."""
 
-    def __call__(self, grad: Array, before: Array | None) -> Array:
+    def __call__(self, grad: AnyArray, before: AnyArray | None) -> AnyArray:
         """Direction (N, h, w) like `grad`; its product with `grad` is never negative."""
 
 
@@ -22,7 +22,7 @@ class Descent(Protocol):
 class Steepest:
     """The gradient itself."""
 
-    def __call__(self, grad: Array, before: Array | None) -> Array:
+    def __call__(self, grad: AnyArray, before: AnyArray | None) -> AnyArray:
         """Return `grad`."""
         return grad
 
@@ -44,16 +44,10 @@ class Momentum:
 
     factor: float
 
-    def __call__(self, grad: Array, before: Array | None) -> Array:
+    def __call__(self, grad: AnyArray, before: AnyArray | None) -> AnyArray:
         """Direction per image."""
         if before is None:
             return grad
-        move = grad + np.float32(self.factor) * before
+        move = grad + float(self.factor) * before
         uphill = dot(grad, move) <= 0
-        return np.where(uphill[:, None, None], grad, move)
-
-
-def dot(a: Array, b: Array) -> NDArray[np.float64]:
-    """Inner product of two maps per image, in float64: (N, h, w) twice -> (N,)."""
-    product: NDArray[np.float64] = np.einsum("nhw,nhw->n", a, b, dtype=np.float64)
-    return product
+        return namespace(grad).where(uphill[:, None, None], grad, move)

@@ -12,8 +12,8 @@ from toy import ToyClassifier
 
 from pysal.baselines import make_baseline
 from pysal.errors import CapabilityError, PysalError
+from pysal.maskopt import groups
 from pysal.methods import METHODS
-from pysal.methods import igos as igos_module
 from pysal.methods.igos import igos
 from pysal.types import Passes, Target
 
@@ -111,7 +111,7 @@ class TestEveryVariant:
 
 def test_groups_change_nothing(clf, photos, monkeypatch):
     whole = igos(clf, photos, clf.top(photos), **QUICK)
-    monkeypatch.setattr(igos_module, "GROUP", 2)
+    monkeypatch.setattr(groups, "GROUP", 2)
     calls = []
     parts = igos(clf, photos, clf.top(photos), progress=lambda *c: calls.append(c), **QUICK)
     np.testing.assert_array_equal(whole.native, parts.native)

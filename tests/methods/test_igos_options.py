@@ -9,8 +9,9 @@ import pytest
 from toy import ToyClassifier
 
 from pysal.errors import OptionError
-from pysal.methods import igos_options
+from pysal.maskopt import options as igos_options
 from pysal.methods.igos import igos
+from pysal.options import option_defaults
 
 QUICK = {"size": 6, "iterations": 5, "steps": 4, "l1": 0.1, "l2": 0.2}
 
@@ -35,12 +36,22 @@ def test_presets_and_explicit_options(clf, photos):
     assert igos(clf, photos[:1], target[:1], size=4).options["preset"] == "published"
 
 
+def test_defaults_are_those_of_the_signature():
+    defaults = option_defaults(igos)
+    assert {**igos_options.DEFAULTS["igos"], "seed": 0} == defaults
+
+
 @pytest.mark.parametrize(
     ("size", "expected"),
     [(1, (1, 20)), (7, (1, 20)), (28, (1, 20)), (112, (3, 60)), (224, (10, 20)), (500, (10, 20))],
 )
 def test_published_weights(size, expected):
     assert igos_options.weights((size, size)) == pytest.approx(expected)
+
+
+def test_published_bilateral_weights():
+    assert igos_options.weights((28, 28), bilateral=True) == pytest.approx((1, 20))
+    assert igos_options.weights((224, 224), bilateral=True) == pytest.approx((10, 20))
 
 
 def test_weights_between_are_between():

@@ -140,3 +140,23 @@ def test_no_images():
     result = minimize(Bowl(ONES[:0]), ONES[:0], search=Armijo(), steps=2)
     assert result.mask.shape == (0, 4, 5)
     assert result.loss.shape == (0, 3)
+
+
+def test_later_terms_replace_the_first_and_are_evaluated_anew():
+    """Two bowls: the second from step 3 on; what is known of the first does not count for it."""
+    first, second = bowl(seed=1), bowl(seed=2)
+    search = Armijo(most=8, shrink=0.5)
+    result = minimize(first, ONES, search=search, steps=40, later={3: second})
+    np.testing.assert_allclose(result.mask, np.clip(second.goal, 0, 1), atol=5e-3)
+    assert (first.grads, second.grads) == (9, 37 * 3)
+    alone = minimize(bowl(seed=1), ONES, search=search, steps=3)
+    np.testing.assert_array_equal(result.loss[:, :4], alone.loss)
+    again = minimize(bowl(seed=2), alone.mask, search=search, steps=37)
+    np.testing.assert_array_equal(result.mask, again.mask)
+    np.testing.assert_array_equal(result.loss[:, 4:], again.loss[:, 1:])
+
+
+def test_later_terms_cost_one_evaluation_per_image():
+    first, second = bowl(), bowl()
+    minimize(first, ONES, search=Fixed(0.1), steps=5, later={2: second})
+    assert (first.values, second.values) == (3 + 2 * 3, 3 + 3 * 3)
