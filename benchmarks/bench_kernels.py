@@ -1,7 +1,7 @@
 """Kernels against the same operations in PyTorch, both at two threads.
 
     python benchmarks/bench_kernels.py [--out FILE] [--repeats 25] [--threads 2]
-                                        [--clock wall|cpu]
+                                        [--clock wall|cpu] [--only NAME]
 
 Equality is asserted first. The ratio is PyTorch's median over ours; GB/s is what a kernel must at
 least move (inputs once, results once) over its median, to be read against the copy bandwidth.
@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import functools
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
+import sampling_cases
 import torch
+from sampling_cases import Case
 from timing import Timing, environment, measure, write_json
 from torch.nn import functional
 
@@ -24,15 +24,6 @@ from pysal import kernels
 from pysal.types import Noise
 
 CHANNELS, SIDE, STD = 3, 224, 0.2
-
-
-class Case(NamedTuple):
-    """The two candidates, what each returns that must be equal, and the bytes to move."""
-
-    ours: Callable[[], Any]
-    peer: Callable[[], Any]
-    num_bytes: int
-    equal: bool = True
 
 
 def arrays(n: int, s: int, size: int, shared: bool) -> dict[str, np.ndarray]:
@@ -157,7 +148,7 @@ def cases(threads: int) -> dict[str, Case]:
         table[f"tv, exponent 2, N=20 {size}"] = tv_case(20, size, 2.0, False, threads)
         table[f"tv, exponent 3, N=20 {size}"] = tv_case(20, size, 3.0, False, threads)
         table[f"tv, isotropic 3, N=20 {size}"] = tv_case(20, size, 3.0, True, threads)
-    return table
+    return table | sampling_cases.cases(threads)
 
 
 def check(name: str, case: Case) -> None:
@@ -188,6 +179,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--only", default="", help="cases whose name has this in it")
     options = parser.parse_args()
     clock = time.perf_counter if options.clock == "wall" else time.process_time
     torch.set_num_threads(options.threads)
@@ -197,6 +189,8 @@ def main() -> None:
     print(f"{'case':44} {'ours ms':>9} {'torch ms':>9} {'ratio':>6} {'GB/s':>6}")
     rows = []
     for name, case in cases(options.threads).items():
+        if options.only not in name:
+            continue
         check(name, case)
         times = measure(
             {"ours": case.ours, "torch": case.peer}, options.repeats, pause=0.005, clock=clock

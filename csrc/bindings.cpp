@@ -1,43 +1,22 @@
-// The only file that knows pybind11: shapes become parameters, and the lock is released.
-// pysal/kernels/__init__.py has already checked what users pass; here only what keeps reads and
-// writes inside the arrays.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
+// The kernels' own face in Python; with csrc/bindings_sampling.cpp the only files that know
+// pybind11: shapes become parameters, and the lock is released. pysal/kernels/ has already checked
+// what users pass; here only what keeps reads and writes inside the arrays.
+#include "bindings.h"
 
-#include <algorithm>
-#include <initializer_list>
-#include <limits>
-#include <optional>
-
-#include "check.h"
-#include "kernels.h"
-
-namespace py = pybind11;
+#include <tuple>
+#include <utility>
 
 namespace {
 
-using Floats = py::array_t<float, py::array::c_style>;
-using Seeds = py::array_t<uint64_t, py::array::c_style>;
-using OptionalFloats = std::optional<Floats>;
+using pysal::check_images;
+using pysal::check_size;
+using pysal::Floats;
+using pysal::has_shape;
+using pysal::OptionalFloats;
+using pysal::run;
+using pysal::Seeds;
 
-bool has_shape(const py::array& array, std::initializer_list<py::ssize_t> shape) {
-    return array.ndim() == static_cast<py::ssize_t>(shape.size()) &&
-           std::equal(shape.begin(), shape.end(), array.shape());
-}
-
-void check_images(const Floats& image, const Floats& baseline) {
-    PYSAL_CHECK(image.ndim() == 4, "image must be (N, C, H, W)");
-    PYSAL_CHECK(
-        baseline.ndim() == 4 && std::equal(image.shape(), image.shape() + 4, baseline.shape()),
-        "baseline must have the shape of image");
-}
-
-void check_mask_size(py::ssize_t height, py::ssize_t width) {
-    constexpr py::ssize_t kLimit = std::numeric_limits<int32_t>::max();
-    PYSAL_CHECK(height > 0 && width > 0 && height < kLimit && width < kLimit,
-                "masks must have at least one row and one column");
-}
+constexpr const char* kMaskSize = "masks must have at least one row and one column";
 
 Floats blend(const Floats& image, const Floats& baseline, const Floats& masks,
              const OptionalFloats& nodes, uint32_t first_node, const OptionalFloats& noise_std,
@@ -61,7 +40,7 @@ Floats blend(const Floats& image, const Floats& baseline, const Floats& masks,
                 "noise_seed must be (N,)");
     PYSAL_CHECK(has_shape(out, {p.num_images, p.num_nodes, p.channels, p.height, p.width}),
                 "out must be (N, S, C, H, W)");
-    check_mask_size(p.mask_height, p.mask_width);
+    check_size(p.mask_height, p.mask_width, kMaskSize);
     p.image = image.data();
     p.baseline = baseline.data();
     p.masks = masks.data();
@@ -72,10 +51,7 @@ Floats blend(const Floats& image, const Floats& baseline, const Floats& masks,
     p.first_node = first_node;
     p.out = out.mutable_data();
     p.threads = threads;
-    {
-        py::gil_scoped_release release;
-        pysal::blend(p);
-    }
+    run(&pysal::blend, p);
     return out;
 }
 
@@ -92,7 +68,7 @@ Floats path_accumulate(const Floats& grad, const Floats& image, const Floats& ba
     p.mask_width = width;
     PYSAL_CHECK(has_shape(grad, {p.num_images, p.num_nodes, p.channels, p.height, p.width}),
                 "grad must be (N, S, C, H, W) with weights (S,)");
-    check_mask_size(height, width);
+    check_size(height, width, kMaskSize);
     Floats out({p.num_images, height, width});
     p.grad = grad.data();
     p.image = image.data();
@@ -100,10 +76,7 @@ Floats path_accumulate(const Floats& grad, const Floats& image, const Floats& ba
     p.weights = weights.data();
     p.out = out.mutable_data();
     p.threads = threads;
-    {
-        py::gil_scoped_release release;
-        pysal::path_accumulate(p);
-    }
+    run(&pysal::path_accumulate, p);
     return out;
 }
 
@@ -114,7 +87,7 @@ py::tuple tv(const Floats& masks, double exponent, bool mean, bool isotropic, in
     p.num_masks = masks.shape(0);
     p.height = masks.shape(1);
     p.width = masks.shape(2);
-    check_mask_size(p.height, p.width);
+    check_size(p.height, p.width, kMaskSize);
     py::array_t<double> value(p.num_masks);
     Floats grad({p.num_masks, p.height, p.width});
     p.masks = masks.data();
@@ -124,11 +97,52 @@ py::tuple tv(const Floats& masks, double exponent, bool mean, bool isotropic, in
     p.value = value.mutable_data();
     p.grad = grad.mutable_data();
     p.threads = threads;
-    {
-        py::gil_scoped_release release;
-        pysal::tv(p);
-    }
+    run(&pysal::tv, p);
     return py::make_tuple(value, grad);
+}
+
+// Sizes along both axes.
+using Pair = std::pair<int64_t, int64_t>;
+
+// The two ends of an axis that the caller's geometry must not leave.
+void check_axis(int64_t signal, int64_t resized, int64_t kernel, int64_t dilation) {
+    constexpr int64_t kLimit = std::numeric_limits<int32_t>::max();
+    PYSAL_CHECK(signal > 0 && kernel > 0 && dilation > 0, "sizes must be positive");
+    PYSAL_CHECK(resized >= signal && resized < kLimit && resized * signal < kLimit,
+                "the resampled signal is smaller than the signal, or too large");
+}
+
+Floats resampled_deconv(const Floats& signal, const Floats& weight, Pair resized, Pair pads,
+                        Pair dilations, int64_t groups, Floats out, int threads) {
+    PYSAL_CHECK(signal.ndim() == 4 && weight.ndim() == 4 && out.ndim() == 4,
+                "signal, weight and out must have 4 axes");
+    pysal::DeconvParams p;
+    p.num_images = signal.shape(0);
+    p.num_signals = signal.shape(1);
+    p.signal_height = signal.shape(2);
+    p.signal_width = signal.shape(3);
+    p.kernel_height = weight.shape(2);
+    p.kernel_width = weight.shape(3);
+    p.channels = out.shape(1);
+    p.height = out.shape(2);
+    p.width = out.shape(3);
+    std::tie(p.resized_height, p.resized_width) = resized;
+    std::tie(p.dilation_height, p.dilation_width) = dilations;
+    std::tie(p.pad_top, p.pad_left) = pads;
+    p.groups = groups;
+    check_axis(p.signal_height, p.resized_height, p.kernel_height, p.dilation_height);
+    check_axis(p.signal_width, p.resized_width, p.kernel_width, p.dilation_width);
+    PYSAL_CHECK(groups > 0 && p.num_signals % groups == 0 && p.channels % groups == 0,
+                "groups must divide the channels of signal and out");
+    PYSAL_CHECK(weight.shape(0) == p.num_signals && weight.shape(1) == p.channels / groups,
+                "weight must be (Q, C / groups, M_h, M_w)");
+    PYSAL_CHECK(out.shape(0) == p.num_images, "out must have one row per image");
+    p.signal = signal.data();
+    p.weight = weight.data();
+    p.out = out.mutable_data();
+    p.threads = threads;
+    run(&pysal::resampled_deconv, p);
+    return out;
 }
 
 }  // namespace
@@ -152,4 +166,8 @@ PYBIND11_MODULE(_kernels, m) {
           py::arg("weights").noconvert(), py::arg("height"), py::arg("width"), py::arg("threads"));
     m.def("tv", &tv, py::arg("masks").noconvert(), py::arg("exponent"), py::arg("mean"),
           py::arg("isotropic"), py::arg("threads"));
+    m.def("resampled_deconv", &resampled_deconv, py::arg("signal").noconvert(),
+          py::arg("weight").noconvert(), py::arg("resized"), py::arg("pads"), py::arg("dilations"),
+          py::arg("groups"), py::arg("out").noconvert(), py::arg("threads"));
+    pysal::bind_sampling(m);
 }

@@ -1,102 +1,27 @@
 // pysal._cuda: the kernels on CUDA, apart from pysal._kernels so that each loads without the other.
-// Importing it needs no GPU and no driver. pysal/kernels/cuda.py has already checked what users
+// Importing it needs no GPU and no driver. pysal/kernels/cuda*.py have already checked what users
 // pass; here only what keeps reads and writes inside the arrays.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
-#include <initializer_list>
-#include <optional>
+#include <tuple>
 #include <utility>
 
-#include "cuda/params.h"
-#include "cuda_view.h"
+#include "cuda_call.h"
 
 namespace py = pybind11;
 
 namespace {
 
+using pysal::cuda::axes;
 using pysal::cuda::Axes;
+using pysal::cuda::Call;
 using pysal::cuda::check;
+using pysal::cuda::data;
+using pysal::cuda::Floats;
+using pysal::cuda::OptionalFloats;
 using pysal::cuda::require;
+using pysal::cuda::Seeds;
+using pysal::cuda::set_images;
 using pysal::cuda::Sizes;
 using pysal::cuda::View;
-using Floats = py::array_t<float, py::array::c_style>;
-using Seeds = py::array_t<uint64_t, py::array::c_style>;
-using OptionalFloats = std::optional<Floats>;
-
-// Shapes are compared as (image, node, channel, row, column), with 1 for axes that are not there.
-Axes axes(const Sizes& v) {
-    switch (v.size()) {
-        case 5:
-            return {v[0], v[1], v[2], v[3], v[4]};
-        case 4:
-            return {v[0], 0, v[1], v[2], v[3]};
-        case 3:
-            return {v[0], 0, 0, v[1], v[2]};
-        default:
-            return {};
-    }
-}
-
-// The arguments of one call: on one device, and of the type that the kernels read.
-class Call {
-  public:
-    explicit Call(const char* where) : where_(where) {}
-
-    void input(const View& view, size_t ndim, const char* dtype = "float32") {
-        require(view.shape.size() == ndim, where_, "an array has a wrong number of axes");
-        require(view.dtype == dtype, where_, "an array has a wrong dtype");
-        require(view.pointer % (view.dtype == "float64" ? 8 : 4) == 0, where_,
-                "an array is not aligned to its elements");
-        if (view.device < 0) return;
-        require(device_ < 0 || view.device == device_, where_, "arrays are on different devices");
-        device_ = view.device;
-    }
-
-    void output(const View& view, size_t ndim, const char* dtype = "float32") {
-        input(view, ndim, dtype);
-        require(!view.readonly, where_, "the output is read-only");
-        if (view.empty()) return;
-        for (size_t axis = 0; axis < ndim; ++axis) {
-            require(view.shape[axis] < 2 || view.strides[axis] != 0, where_,
-                    "elements of the output share their memory");
-        }
-    }
-
-    template <class Params>
-    void run(void (*kernel)(const Params&), const Params& params) const {
-        if (device_ < 0) return;  // all arrays are empty
-        py::gil_scoped_release release;
-        const pysal::cuda::DeviceGuard guard(device_, where_);
-        kernel(params);
-    }
-
-  private:
-    const char* where_;
-    int device_ = -1;
-};
-
-template <class T>
-T* data(const View& view) {
-    return reinterpret_cast<T*>(view.pointer);
-}
-
-// Sizes and strides that blend and path_accumulate share.
-template <class Params>
-void set_images(Params& p, Call& call, const View& image, const View& baseline, const char* where) {
-    call.input(image, 4);
-    call.input(baseline, 4);
-    require(image.shape == baseline.shape, where, "baseline must have the shape of image");
-    p.num_images = image.shape[0];
-    p.channels = image.shape[1];
-    p.height = image.shape[2];
-    p.width = image.shape[3];
-    p.image = data<const float>(image);
-    p.baseline = data<const float>(baseline);
-    p.image_stride = axes(image.strides);
-    p.baseline_stride = axes(baseline.strides);
-}
 
 void blend(const View& image, const View& baseline, const View& masks, const OptionalFloats& nodes,
            uint32_t first_node, const OptionalFloats& noise_std,
@@ -186,6 +111,49 @@ void tv(const View& masks, double exponent, bool mean, bool isotropic, const Vie
     call.run(pysal::cuda::tv, p);
 }
 
+// Sizes along both axes.
+using Pair = std::pair<int64_t, int64_t>;
+
+void resampled_deconv(const View& signal, const View& weight, Pair resized, Pair pads,
+                      Pair dilations, int64_t groups, const View& out, uintptr_t stream) {
+    constexpr const char* kName = "resampled_deconv";
+    Call call(kName);
+    call.input(signal, 4);
+    call.input(weight, 4);
+    call.output(out, 4);
+    pysal::cuda::DeconvParams p;
+    p.num_images = signal.shape[0];
+    p.num_signals = signal.shape[1];
+    p.signal_height = signal.shape[2];
+    p.signal_width = signal.shape[3];
+    p.kernel_height = weight.shape[2];
+    p.kernel_width = weight.shape[3];
+    p.channels = out.shape[1];
+    p.height = out.shape[2];
+    p.width = out.shape[3];
+    std::tie(p.resized_height, p.resized_width) = resized;
+    std::tie(p.dilation_height, p.dilation_width) = dilations;
+    std::tie(p.pad_top, p.pad_left) = pads;
+    p.groups = groups;
+    require(p.resized_height >= p.signal_height && p.resized_width >= p.signal_width, kName,
+            "the resampled signal is smaller than the signal");
+    require(p.dilation_height > 0 && p.dilation_width > 0 && p.pad_top >= 0 && p.pad_left >= 0,
+            kName, "dilations must be positive, and pads not negative");
+    require(groups > 0 && p.num_signals % groups == 0 && p.channels % groups == 0, kName,
+            "groups must divide the channels of signal and out");
+    require(weight.shape[0] == p.num_signals && weight.shape[1] == p.channels / groups, kName,
+            "weight must be (Q, C / groups, M_h, M_w)");
+    require(out.shape[0] == p.num_images, kName, "out must have one row per image");
+    p.signal = data<const float>(signal);
+    p.weight = data<const float>(weight);
+    p.out = data<float>(out);
+    p.signal_stride = axes(signal.strides);
+    p.weight_stride = axes(weight.strides);
+    p.out_stride = axes(out.strides);
+    p.stream = reinterpret_cast<void*>(stream);
+    call.run(pysal::cuda::resampled_deconv, p);
+}
+
 // Number of devices, and why there are none.
 std::pair<int, std::string> find_devices() {
     int count = 0;
@@ -246,4 +214,8 @@ PYBIND11_MODULE(_cuda, m) {
           py::arg("baseline"), py::arg("weights").noconvert(), py::arg("out"), py::arg("stream"));
     m.def("tv", &tv, py::arg("masks"), py::arg("exponent"), py::arg("mean"), py::arg("isotropic"),
           py::arg("value"), py::arg("grad"), py::arg("stream"));
+    m.def("resampled_deconv", &resampled_deconv, py::arg("signal"), py::arg("weight"),
+          py::arg("resized"), py::arg("pads"), py::arg("dilations"), py::arg("groups"),
+          py::arg("out"), py::arg("stream"));
+    pysal::cuda::bind_sampling(m);
 }

@@ -56,3 +56,48 @@ def tv(
     grad: View,
     stream: int,
 ) -> None: ...
+def blend_patches(
+    image: View,
+    baseline: View,
+    corners: View,
+    height: int,
+    width: int,
+    out: View,
+    stream: int,
+) -> None: ...
+def blend_segments(
+    image: View, baseline: View, labels: View, keep: View, out: View, stream: int
+) -> None: ...
+def blend_grids(
+    image: View,
+    baseline: View | None,
+    grids: View,
+    offsets: View,
+    up_height: int,
+    up_width: int,
+    out: View,
+    stream: int,
+) -> None: ...
+def blend_ranked(
+    image: View, baseline: View, ranks: View, thresholds: View, out: View, stream: int
+) -> None: ...
+def rise_accumulate(
+    grids: View,
+    offsets: View,
+    weights: View,
+    up_height: int,
+    up_width: int,
+    square: bool,
+    out: View,
+    stream: int,
+) -> None: ...
+def resampled_deconv(
+    signal: View,
+    weight: View,
+    resized: tuple[int, int],
+    pads: tuple[int, int],
+    dilations: tuple[int, int],
+    groups: int,
+    out: View,
+    stream: int,
+) -> None: ...

@@ -16,13 +16,13 @@ def memory(array, layout):
         inner = np.empty([shape[axis] for axis in order], array.dtype)
         steps = dict(zip(order, inner.strides, strict=True))
         strides = tuple(steps[axis] // array.itemsize for axis in range(array.ndim))
-        return np.full(array.size, -7, array.dtype), 0, strides
+        return np.full(array.size, 7, array.dtype), 0, strides
     factor = 2 if layout == "sliced" else 1
     wide = np.empty((*shape[:-1], shape[-1] * factor), array.dtype)
     strides = [step // array.itemsize for step in wide.strides]
     strides[-1] *= factor
     first = 1 if layout == "offset" else 0
-    return np.full(wide.size + first, -7, array.dtype), first, tuple(strides)
+    return np.full(wide.size + first, 7, array.dtype), first, tuple(strides)
 
 
 class Interface:

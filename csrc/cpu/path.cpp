@@ -4,6 +4,7 @@
 
 #include "cpu/axis.h"
 #include "cpu/parallel.h"
+#include "cpu/rows.h"
 #include "kernels.h"
 
 namespace pysal {
@@ -30,11 +31,6 @@ PYSAL_SIMD void add_node(float* __restrict sum, float weight, const float* __res
         }
         for (int64_t i = 0; i < size; ++i) sum[begin + i] += weight * dot[i];
     }
-}
-
-PYSAL_SIMD void add_scaled(float* __restrict sum, float weight, const float* __restrict row,
-                           int64_t count) {
-    for (int64_t i = 0; i < count; ++i) sum[i] += weight * row[i];
 }
 
 // The adjoint of the upsampling, fed with image rows in order; writes mask rows [begin, end).
@@ -129,10 +125,11 @@ void path_band(const PathParams& p, const Axis& rows, const Axis& columns, int64
 }  // namespace
 
 void path_accumulate(const PathParams& p) {
+    if (p.num_images == 0) return;
     const Axis rows(p.mask_height, p.height), columns(p.mask_width, p.width);
     // Bands of mask rows share the image rows at their borders, which are then summed twice: so no
     // more bands than keep every thread busy.
-    const int64_t team = p.num_images ? team_size(p.threads, p.num_images * p.mask_height) : 1;
+    const int64_t team = team_size(p.threads, p.num_images * p.mask_height);
     const int64_t bands =
         team > p.num_images ? std::min((team + p.num_images - 1) / p.num_images, p.mask_height) : 1;
     parallel_for(p.num_images * bands, p.threads, [&](int64_t task) {

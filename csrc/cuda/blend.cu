@@ -2,19 +2,15 @@
 // baseline once, and writes them for a range of nodes. The same operations as csrc/cpu/blend.cpp.
 #include <algorithm>
 
-#include "cuda/layout.h"
+#include "cuda/compose.h"
 
 namespace pysal::cuda {
 namespace {
 
 constexpr const char* kName = "blend";
-constexpr int kThreads = 256;
-constexpr int kTile = kThreads * kElements;
-constexpr int kChannels = 3;  // that a thread holds in registers
 
 // What one launch takes by value.
 constexpr int64_t kNodes = 512, kSeeds = 128, kStds = 48;
-constexpr uint32_t kMaxChannels = 65535;
 
 struct BlendLaunch {
     Tensor<const float> image, baseline, masks;
@@ -47,12 +43,6 @@ struct Corner {
     }
 };
 
-struct Elements {
-    int32_t image[kElements], baseline[kElements], out[kElements];
-    Corner corners[kElements];
-    uint32_t count;  // inside the image
-};
-
 PYSAL_DEVICE Corner corner_at(const BlendLaunch& p, uint32_t y, uint32_t x) {
     uint32_t top, left;
     Corner corner;
@@ -62,64 +52,10 @@ PYSAL_DEVICE Corner corner_at(const BlendLaunch& p, uint32_t y, uint32_t x) {
     return corner;
 }
 
-// Elements first + j * step; those behind the end are the last one again, and are not written.
-PYSAL_DEVICE Elements elements_at(const BlendLaunch& p, uint32_t first, uint32_t step) {
-    Elements e;
-    e.count = 0;
-    for (uint32_t j = 0; j < kElements; ++j) {
-        const uint32_t element = first + j * step;
-        const bool inside = element < p.walk.elements;
-        uint32_t c, y, x;
-        p.walk.locate(inside ? element : p.walk.elements - 1, c, y, x);
-        e.image[j] = p.image.at(c, y, x);
-        e.baseline[j] = p.baseline.at(c, y, x);
-        e.out[j] = p.out.at(c, y, x);
-        e.corners[j] = corner_at(p, y, x);
-        e.count += inside;
-    }
-    return e;
-}
-
-PYSAL_DEVICE void read_mask(const BlendLaunch& p, const Elements& e, const float* masks,
-                            float mask[kElements]) {
+PYSAL_DEVICE void read_mask(const BlendLaunch& p, const Corner corners[kElements],
+                            const float* masks, float mask[kElements]) {
     for (int j = 0; j < kElements; ++j) {
-        mask[j] = e.corners[j].value(masks, p.masks.row, p.masks.column);
-    }
-}
-
-// Image and baseline of a thread's elements, in `count` channels from `first` on.
-struct Channels {
-    float image[kChannels][kElements], baseline[kChannels][kElements];
-    uint32_t first, count;
-};
-
-PYSAL_DEVICE Channels load_channels(const BlendLaunch& p, const Elements& e, uint32_t n,
-                                    uint32_t first) {
-    Channels channels;
-    channels.first = first;
-    channels.count = min(p.walk.channels - first, uint32_t{kChannels});
-    const float* image = p.image.data + n * p.image.image;
-    const float* baseline = p.baseline.data + n * p.baseline.image;
-#pragma unroll
-    for (uint32_t k = 0; k < kChannels; ++k) {
-        if (k < channels.count) {
-            load(channels.image[k], image + p.image.at(first + k, 0, 0), e.image, p.walk.wide_in);
-            load(channels.baseline[k], baseline + p.baseline.at(first + k, 0, 0), e.baseline,
-                 p.walk.wide_in);
-        }
-    }
-    return channels;
-}
-
-template <bool Wide>
-PYSAL_DEVICE void store(float* out, const Elements& e, const float values[kElements]) {
-    if constexpr (Wide) {
-        *reinterpret_cast<float4*>(out + e.out[0]) =
-            make_float4(values[0], values[1], values[2], values[3]);
-    } else {
-        for (uint32_t j = 0; j < kElements; ++j) {
-            if (j < e.count) out[e.out[j]] = values[j];
-        }
+        mask[j] = corners[j].value(masks, p.masks.row, p.masks.column);
     }
 }
 
@@ -161,7 +97,10 @@ __global__ void __launch_bounds__(kThreads, 3) blend_kernel(const __grid_constan
     if (first >= p.walk.elements) return;
     const uint32_t n = blockIdx.z, begin = blockIdx.y / p.channel_groups * p.nodes_per_block;
     const uint32_t end = min(begin + p.nodes_per_block, p.num_nodes);
-    const Elements e = elements_at(p, first, Wide ? 1 : kLanes);
+    Corner corners[kElements];
+    const Elements e =
+        elements_at(p, first, Wide ? 1 : kLanes,
+                    [&](uint32_t j, uint32_t y, uint32_t x) { corners[j] = corner_at(p, y, x); });
     const Channels channels = load_channels(p, e, n, blockIdx.y % p.channel_groups * kChannels);
     NoiseAt noise{{}, first / kChunk * kLanes + lane};
     if constexpr (Noise) {
@@ -172,10 +111,10 @@ __global__ void __launch_bounds__(kThreads, 3) blend_kernel(const __grid_constan
     const float* masks = p.masks.data + n * p.masks.image + begin * p.masks.node;
     float* out = p.out.data + n * p.out.image + begin * p.out.node + p.out.at(channels.first, 0, 0);
     float mask[kElements];
-    read_mask(p, e, masks, mask);
+    read_mask(p, corners, masks, mask);
     for (uint32_t s = begin; s < end; ++s) {
         float keep[kElements];
-        if (!p.shared_mask) read_mask(p, e, masks, mask);
+        if (!p.shared_mask) read_mask(p, corners, masks, mask);
         for (int j = 0; j < kElements; ++j)
             keep[j] = p.shared_mask ? p.nodes[s] * mask[j] : mask[j];
         compose<Noise, Wide>(p, e, channels, keep, noise, out);
@@ -185,20 +124,10 @@ __global__ void __launch_bounds__(kThreads, 3) blend_kernel(const __grid_constan
     }
 }
 
-// Nodes of one block: all of them, where that leaves enough blocks to fill the device.
-int64_t split_nodes(int64_t nodes, int64_t blocks) {
-    constexpr int64_t kBlocksPerProcessor = 8;
-    int device = 0, processors = 0;
-    check(cudaGetDevice(&device), kName);
-    check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device), kName);
-    const int64_t parts = std::clamp<int64_t>(kBlocksPerProcessor * processors / blocks, 1, nodes);
-    return ceil_div(nodes, parts);
-}
-
 void launch_part(BlendLaunch part, int64_t images, int64_t nodes, bool noise, cudaStream_t stream) {
     const int64_t tiles = ceil_div(part.walk.elements, kTile);
     const int64_t groups = ceil_div(part.walk.channels, kChannels);
-    const int64_t per_block = split_nodes(nodes, tiles * groups * images);
+    const int64_t per_block = split_versions(nodes, tiles * groups * images, kName);
     part.num_nodes = static_cast<uint32_t>(nodes);
     part.nodes_per_block = static_cast<uint32_t>(per_block);
     part.channel_groups = static_cast<uint32_t>(groups);

@@ -190,4 +190,33 @@ struct Axis {
     }
 };
 
+// The same with aligned pixel centres, mirrored at the first and the last input.
+struct MirroredAxis {
+    uint32_t size = 1, out = 1;
+    Divisor steps;
+
+    MirroredAxis() = default;
+    MirroredAxis(int64_t in, int64_t out_size)
+        : size(static_cast<uint32_t>(in)),
+          out(static_cast<uint32_t>(out_size)),
+          steps(2 * static_cast<uint32_t>(out_size)) {}
+
+    // Sizes whose positions fit into 31 bits, and whose weights are exact: see Axis::at.
+    static void require_sizes(int64_t size, int64_t out, const char* where) {
+        require(size >= 1 && out >= 1 && out <= (int64_t{1} << 23) &&
+                    2 * out * size < (int64_t{1} << 31),
+                where, "grids are too large for the kernels on CUDA");
+    }
+
+    PYSAL_DEVICE void at(uint32_t i, uint32_t& first, float& weight) const {
+        const int32_t last = static_cast<int32_t>((size - 1) * steps.value);
+        const int32_t near =
+            abs(static_cast<int32_t>((2 * i + 1) * size) - static_cast<int32_t>(out));
+        const uint32_t position = size > 1 ? last - abs(last - near) : 0;
+        first = steps.divide(position);
+        weight =
+            static_cast<float>(position - first * steps.value) / static_cast<float>(steps.value);
+    }
+};
+
 }  // namespace pysal::cuda

@@ -28,8 +28,53 @@ struct TvParams : pysal::TvParams {
     void* stream = nullptr;
 };
 
+// Strides that all compositions have, and the stream.
+struct ComposeStrides {
+    Axes image_stride, baseline_stride, out_stride;
+    void* stream = nullptr;
+};
+
+// Corners, offsets and thresholds, whose axis 0 is `node`, are on the device like all arrays.
+struct PatchParams : pysal::PatchParams, ComposeStrides {
+    Axes corners_stride;  // node, column
+};
+
+struct SegmentParams : pysal::SegmentParams, ComposeStrides {
+    Axes labels_stride;  // image, row, column
+    Axes keep_stride;    // image, node, column
+};
+
+struct GridParams : pysal::GridParams, ComposeStrides {
+    Axes grids_stride;    // node, row, column
+    Axes offsets_stride;  // node, column
+};
+
+struct RankParams : pysal::RankParams, ComposeStrides {
+    Axes ranks_stride;       // image, row, column
+    Axes thresholds_stride;  // node
+};
+
+struct RiseParams : pysal::RiseParams {
+    Axes grids_stride, offsets_stride;  // as in GridParams
+    Axes weights_stride;                // image, node
+    Axes out_stride;                    // image, row, column
+    void* stream = nullptr;
+};
+
+struct DeconvParams : pysal::DeconvParams {
+    Axes signal_stride, out_stride;
+    Axes weight_stride;  // image: Q, channel: C / groups, row, column
+    void* stream = nullptr;
+};
+
 void blend(const BlendParams& p);
 void path_accumulate(const PathParams& p);
 void tv(const TvParams& p);
+void blend_patches(const PatchParams& p);
+void blend_segments(const SegmentParams& p);
+void blend_grids(const GridParams& p);
+void blend_ranked(const RankParams& p);
+void rise_accumulate(const RiseParams& p);
+void resampled_deconv(const DeconvParams& p);
 
 }  // namespace pysal::cuda

@@ -1,61 +1,49 @@
 """Image kernels: masked blending with noise, path gradients, total variation.
 
-They run compiled where `pysal._kernels` could be built, else in numpy with the same results. The
-environment variable PYSAL_KERNELS forces one of them: "compiled" or "reference". Arrays on a GPU go
-to `pysal.kernels.cuda`; torch tensors on the CPU are read and written in place.
+Compositions of sampling methods are in `sampling`, what RISE sums in `rise`, resampled
+deconvolution in `deconv`; all functions are found here. They run compiled where `pysal._kernels`
+could be built, else in numpy with the same results. The environment variable PYSAL_KERNELS forces
+one of them: "compiled" or "reference". Arrays on a GPU go to `pysal.kernels.cuda`; torch tensors on
+the CPU are read and written in place.
 """
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pysal.arrays import AnyArray
-from pysal.errors import MissingDependencyError, OptionError, ShapeError
-from pysal.kernels import checks
+from pysal.errors import OptionError, ShapeError
+from pysal.kernels import checks, selected
+from pysal.kernels.deconv import resampled_deconv
+from pysal.kernels.rise import rise_accumulate
 from pysal.kernels.routing import like_input, on_cuda, to_numpy
+from pysal.kernels.sampling import blend_grids, blend_patches, blend_ranked, blend_segments
 from pysal.types import Noise
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-__all__ = ["blend", "implementation", "path_accumulate", "tv"]
-
-
-def _load() -> ModuleType:
-    """The module that computes: compiled, or the numpy reference."""
-    choice = os.environ.get("PYSAL_KERNELS", "")
-    if choice not in ("", "compiled", "reference"):
-        raise OptionError(f'PYSAL_KERNELS is "{choice}"; use "compiled" or "reference"')
-    if choice != "reference":
-        try:
-            from pysal import _kernels
-
-            return _kernels
-        except ImportError as error:
-            if choice == "compiled":
-                raise MissingDependencyError(
-                    "PYSAL_KERNELS=compiled, but pysal._kernels cannot be imported "
-                    f"({error}); install a wheel, or build with a C++17 compiler"
-                ) from error
-    from pysal.kernels import reference
-
-    return reference
-
-
-_impl: Any = _load()
+__all__ = [
+    "blend",
+    "blend_grids",
+    "blend_patches",
+    "blend_ranked",
+    "blend_segments",
+    "implementation",
+    "path_accumulate",
+    "resampled_deconv",
+    "rise_accumulate",
+    "tv",
+]
 
 
 def implementation() -> str:
     """What runs the kernels: "compiled (OpenMP, N threads)" or "numpy reference"."""
-    if _impl.__name__ == "pysal.kernels.reference":
+    if selected.impl.__name__ == "pysal.kernels.reference":
         return "numpy reference"
-    if not _impl.openmp:
+    if not selected.impl.openmp:
         return "compiled (1 thread)"
-    return f"compiled (OpenMP, {_impl.max_threads()} threads)"
+    return f"compiled (OpenMP, {selected.impl.max_threads()} threads)"
 
 
 def blend(
@@ -132,7 +120,7 @@ def blend(
     std, seed, step = None, None, 0
     if noise is not None:
         std, seed, step = checks.noise_parts(noise, channels, n)
-    result = _impl.blend(
+    result = selected.impl.blend(
         np.ascontiguousarray(image),
         np.ascontiguousarray(baseline),
         masks,
@@ -206,7 +194,7 @@ def path_accumulate(
     height, width = size
     if height < 1 or width < 1:
         raise ShapeError(f"size is ({height}, {width}); a mask has at least one row and one column")
-    result = _impl.path_accumulate(
+    result = selected.impl.path_accumulate(
         grad,
         np.ascontiguousarray(image),
         np.ascontiguousarray(baseline),
@@ -273,5 +261,5 @@ def tv(
         raise OptionError(f"exponent is {exponent}; expected a positive number")
     if reduction not in ("mean", "sum"):
         raise OptionError(f'reduction is "{reduction}"; use "mean" or "sum"')
-    value, grad = _impl.tv(masks, exponent, reduction == "mean", isotropic, threads)
+    value, grad = selected.impl.tv(masks, exponent, reduction == "mean", isotropic, threads)
     return like_input(value, source), like_input(grad, source)

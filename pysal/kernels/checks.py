@@ -74,3 +74,41 @@ def buffer(out: Array, shape: tuple[int, ...]) -> Array:
             f"{getattr(out, 'shape', None)}; expected writable, contiguous float32 of shape {shape}"
         )
     return out
+
+
+def integers(name: str, values: ArrayLike, shape: tuple[int | None, ...]) -> NDArray[np.int32]:
+    """Whole numbers of 32 bits, of a shape; None stands for any length."""
+    given = np.asarray(values)
+    same = given.ndim == len(shape) and all(
+        want in (None, got) for want, got in zip(shape, given.shape, strict=False)
+    )
+    if not same or (given.dtype.kind not in "iu" and given.size):
+        raise ShapeError(
+            f"{name} is {given.dtype} of shape {given.shape}; expected whole numbers of shape "
+            f"({', '.join('any' if n is None else str(n) for n in shape)})"
+        )
+    limits = np.iinfo(np.int32)
+    wide = given.size and given.dtype != np.int32
+    if wide and (given.min() < limits.min or given.max() > limits.max):
+        raise ShapeError(f"{name} has values beyond 32 bits; expected {limits.min} to {limits.max}")
+    return np.ascontiguousarray(given, np.int32)
+
+
+def up_size(
+    up: tuple[int, int], size: tuple[int, int], grid: tuple[int, int], offsets: NDArray[np.int32]
+) -> tuple[int, int]:
+    """Size that grids are upsampled to, from which (H, W) is cut out at every offset."""
+    height, width = int(up[0]), int(up[1])
+    least = max(size[0], grid[0]), max(size[1], grid[1])
+    if 0 in grid or height < least[0] or width < least[1] or max(height, width) >= 2**30:
+        raise ShapeError(
+            f"up_size is ({height}, {width}) for grids of {grid[0]} x {grid[1]}; expected at least "
+            f"that, and the {size[0]} x {size[1]} of the image"
+        )
+    last = np.array([height - size[0], width - size[1]])
+    if offsets.size and ((offsets < 0) | (offsets > last)).any():
+        raise OptionError(
+            f"offsets go from {offsets.min(axis=0)} to {offsets.max(axis=0)}; expected rows from 0 "
+            f"to {last[0]} and columns from 0 to {last[1]}"
+        )
+    return height, width

@@ -8,7 +8,7 @@ nothing is copied to the host and nothing waits, so they can be recorded in CUDA
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,9 +17,29 @@ from pysal.arrays import AnyArray
 from pysal.errors import MissingDependencyError, OptionError, ShapeError
 from pysal.kernels import checks
 from pysal.kernels.cuda_arrays import Arrays
+from pysal.kernels.cuda_deconv import resampled_deconv
+from pysal.kernels.cuda_sampling import (
+    blend_grids,
+    blend_patches,
+    blend_ranked,
+    blend_segments,
+    rise_accumulate,
+)
 from pysal.types import Noise
 
-__all__ = ["available", "blend", "describe", "path_accumulate", "tv"]
+__all__ = [
+    "available",
+    "blend",
+    "blend_grids",
+    "blend_patches",
+    "blend_ranked",
+    "blend_segments",
+    "describe",
+    "path_accumulate",
+    "resampled_deconv",
+    "rise_accumulate",
+    "tv",
+]
 
 
 def _load() -> ModuleType:
@@ -105,9 +125,8 @@ def blend(
     Cost: writes the result once, reads image and baseline about once.
     """
     arrays = Arrays(_load(), image, stream)
-    source = arrays.view("image", image, 4)
-    under, keep = arrays.view("baseline", baseline, 4), arrays.view("masks", masks, 4)
-    _check_images(source, under)
+    source, under = arrays.images(image, baseline)
+    keep = arrays.view("masks", masks, 4)
     n, channels = source.shape[:2]
     scales = None if nodes is None else checks.vector("nodes", nodes)
     if keep.shape[0] != n or 0 in keep.shape[2:] or (scales is not None and keep.shape[1] != 1):
@@ -170,8 +189,7 @@ def path_accumulate(
     """
     arrays = Arrays(_load(), grad, stream)
     dy, factors = arrays.view("grad", grad, 5), checks.vector("weights", weights)
-    source, under = arrays.view("image", image, 4), arrays.view("baseline", baseline, 4)
-    _check_images(source, under)
+    source, under = arrays.images(image, baseline)
     expected = (source.shape[0], len(factors), *source.shape[1:])
     if dy.shape != expected:
         raise ShapeError(
@@ -236,11 +254,3 @@ def tv(
     grad, grads = arrays.output("grad", given[1], source.shape)
     arrays.module.tv(source, exponent, reduction == "mean", isotropic, values, grads, arrays.stream)
     return value, grad
-
-
-def _check_images(image: Any, baseline: Any) -> None:
-    """Two views of one shape."""
-    if image.shape != baseline.shape:
-        raise ShapeError(
-            f"baseline has shape {baseline.shape}, image {image.shape}; give one baseline per image"
-        )

@@ -37,15 +37,26 @@ class Arrays:
         self.stream = _default_stream(first) if stream is None else stream
         self._device: tuple[str, int] | None = None
 
-    def view(self, name: str, array: AnyArray, ndim: int) -> Any:
-        """Pointer, shape and strides of an input, a float32 array on the call's device."""
-        view = self._open(name, array)
-        if view.dtype != "float32" or len(view.shape) != ndim:
+    def view(self, name: str, array: AnyArray, ndim: int, dtype: DTypeLike = np.float32) -> Any:
+        """Pointer, shape and strides of an input on the call's device."""
+        view, expected = self._open(name, array), np.dtype(dtype).name
+        if view.dtype != expected or len(view.shape) != ndim:
+            how = "x.float()" if expected == "float32" else f"x.to(torch.{expected})"
             raise ShapeError(
-                f"{name} is {view.dtype} of shape {view.shape}; expected a float32 array with "
-                f"{ndim} axes; convert it, in torch with x.float()"
+                f"{name} is {view.dtype} of shape {view.shape}; expected a {expected} array with "
+                f"{ndim} axes; convert it, in torch with {how}"
             )
         return view
+
+    def images(self, image: AnyArray, baseline: AnyArray) -> tuple[Any, Any]:
+        """Views of images and baselines of one shape, (N, C, H, W)."""
+        source, under = self.view("image", image, 4), self.view("baseline", baseline, 4)
+        if source.shape != under.shape:
+            raise ShapeError(
+                f"baseline has shape {under.shape}, image {source.shape}; give one baseline per "
+                "image"
+            )
+        return source, under
 
     def output(
         self, name: str, out: AnyArray, shape: tuple[int, ...], dtype: DTypeLike = np.float32

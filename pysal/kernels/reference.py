@@ -1,7 +1,7 @@
 """The kernels in numpy: their definition, and what runs where the compiled extension is absent.
 
 Arguments are those that `pysal.kernels` has checked. The compiled kernels do the same float32
-operations; `blend` has the same bits, sums are taken in another order.
+operations; compositions have the same bits, sums are taken in another order.
 """
 
 from __future__ import annotations
@@ -9,7 +9,30 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pysal.kernels.interpolation import upsample, upsample_matrix
+from pysal.kernels.reference_deconv import resampled_deconv
+from pysal.kernels.reference_sampling import (
+    blend_grids,
+    blend_patches,
+    blend_ranked,
+    blend_segments,
+    rise_accumulate,
+)
 from pysal.types import Array
+
+__all__ = [
+    "blend",
+    "blend_grids",
+    "blend_patches",
+    "blend_ranked",
+    "blend_segments",
+    "path_accumulate",
+    "resampled_deconv",
+    "rise_accumulate",
+    "tv",
+    "upsample",
+    "upsample_matrix",
+]
 
 UInts = NDArray[np.uint32]
 
@@ -17,42 +40,6 @@ CHUNK = 64
 """Elements of a channel that share 16 neighbouring counters: output j of lane l is 16 j + l."""
 
 LANES = CHUNK // 4
-
-
-def axis_weights(
-    size: int, out_size: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Linear interpolation with aligned corners (spec 0.2).
-
-    Returns
-    -------
-    first, second, weight : ndarray of shape (out_size,)
-        Output i is input[first] + weight * (input[second] - input[first]).
-    """
-    # integer arithmetic, so that positions on a sample have weight 0 exactly
-    steps = max(out_size - 1, 1)
-    first, rest = np.divmod(np.arange(out_size) * (size - 1), steps)
-    return first, np.minimum(first + 1, size - 1), (rest / steps).astype(np.float32)
-
-
-def upsample(masks: Array, size: tuple[int, int]) -> Array:
-    """Resize (..., h, w) to (..., H, W): bilinear, aligned corners; first along rows."""
-    left, right, weight = axis_weights(masks.shape[-1], size[1])
-    rows = masks[..., left] + weight * (masks[..., right] - masks[..., left])
-    top, bottom, weight = axis_weights(masks.shape[-2], size[0])
-    upper, lower = rows[..., top, :], rows[..., bottom, :]
-    result: Array = upper + weight[:, None] * (lower - upper)
-    return result
-
-
-def upsample_matrix(size: int, out_size: int) -> Array:
-    """The matrix A of shape (out_size, size) of the upsampling along one axis."""
-    first, second, weight = axis_weights(size, out_size)
-    matrix = np.zeros((out_size, size), np.float32)
-    rows = np.arange(out_size)
-    matrix[rows, first] = 1 - weight
-    matrix[rows, second] += weight
-    return matrix
 
 
 def philox(counter: list[UInts], key: tuple[int, int]) -> list[UInts]:

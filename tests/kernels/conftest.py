@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pysal import kernels
-from pysal.kernels import reference
+from pysal.kernels import reference, selected
 
 
 def compiled_module():
@@ -27,7 +27,7 @@ def compiled():
 def impl(request, monkeypatch):
     """Run the test on both implementations."""
     module = compiled_module() if request.param == "compiled" else reference
-    monkeypatch.setattr(kernels, "_impl", module)
+    monkeypatch.setattr(selected, "impl", module)
     return request.param
 
 
@@ -38,7 +38,7 @@ def both(compiled, monkeypatch):
     def call(name, *args, **options):
         results = []
         for module in (compiled, reference):
-            monkeypatch.setattr(kernels, "_impl", module)
+            monkeypatch.setattr(selected, "impl", module)
             results.append(getattr(kernels, name)(*args, **options))
         return results
 

@@ -44,7 +44,8 @@ def build(folder: Path) -> Path:
         *(f"-I{include}" for include in includes),
         *("-isystem", pybind11_include()),
     ]
-    sources = [ROOT / "csrc/cuda_bindings.cpp", *sorted((ROOT / "csrc/cuda").glob("*.c*"))]
+    bindings = sorted((ROOT / "csrc").glob("cuda_bindings*.cpp"))
+    sources = [*bindings, *sorted((ROOT / "csrc/cuda").glob("*.c*"))]
     objects = [str(folder / f"{source.stem}.o") for source in sources]
     target = folder / f"_cuda{sysconfig.get_config_var('EXT_SUFFIX')}"
     try:

@@ -1,0 +1,32 @@
+// Loops over rows of pixels that several kernels share; compiled for several instruction sets.
+#pragma once
+
+#include <cstdint>
+
+namespace pysal {
+
+// out[x] lies between row[first[x]] and row[second[x]].
+void upsample_row(float* out, const float* row, const int32_t* first, const int32_t* second,
+                  const float* weight, int64_t width);
+
+// out lies between top and bottom.
+void mix_rows(float* out, const float* top, const float* bottom, float weight, int64_t width);
+
+// out = m * image + (1 - m) * baseline with m = node * mask.
+void compose(float* out, const float* mask, float node, const float* image, const float* baseline,
+             int64_t count);
+
+// out = mask * image: compose with a baseline of zeros.
+void scale(float* out, const float* mask, const float* image, int64_t count);
+
+// out = image where `on` is not 0, else baseline.
+void choose(float* out, const int32_t* on, const float* image, const float* baseline,
+            int64_t count);
+
+// out[i] = table[index[i]]
+void look_up(int32_t* out, const int32_t* table, const int32_t* index, int64_t count);
+
+// sum += weight * row
+void add_scaled(float* sum, float weight, const float* row, int64_t count);
+
+}  // namespace pysal
