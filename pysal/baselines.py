@@ -16,6 +16,9 @@ from pysal.types import Array
 BASELINES: dict[str, str] = {
     "blur": "B51: Gaussian of sigma 50 cut to 51 x 51, mirrored border (I-GOS, SIGCAM, metrics)",
     "blur11": "B11: Gaussian of sigma 5 folded into 11 x 11, zero border (RISE insertion)",
+    "weak_blur": "Gaussian of sigma 5 cut to 11 x 11, mirrored border (warm-up of SIGCAM)",
+    "blur10": "P10: Pillow's Gaussian blur of radius 10, in 8 bits (MP, MP2)",
+    "median11": "med11: median of 11 x 11 pixels, in 8 bits (reference MP)",
     "mean": "mean colour: zero in model space, or ImageNet's mean where the record has no mean",
     "zero": "zero in model space, whatever colour that is",
     "black": "0 before normalization (integrated gradients)",
@@ -74,8 +77,10 @@ def make_baseline(
     if kind not in BASELINES:
         near = difflib.get_close_matches(kind, BASELINES, n=3, cutoff=0.4) or list(BASELINES)
         raise OptionError(f'baseline "{kind}" is unknown; did you mean {", ".join(near)}?')
-    if kind in ("blur", "blur11"):
-        return _blurred(batch, _mirror_blur if kind == "blur" else _folded_blur)
+    if kind in _OPERATORS:
+        return _blurred(batch, _OPERATORS[kind])
+    if kind in ("blur10", "median11"):
+        return _filtered(kind, batch, preprocess)
     if kind == "zero" or (kind == "mean" and any(preprocess.mean)):
         return np.zeros_like(batch)
     if kind == "noise":
@@ -94,11 +99,24 @@ def _blurred(batch: Array, operator: Callable[[int], Array]) -> Array:
     return out
 
 
+def _filtered(kind: str, batch: Array, preprocess: Preprocess) -> Array:
+    """What Pillow makes of the pictures, in 8 bits; at the border it repeats the edge."""
+    from PIL import Image, ImageFilter
+
+    wanted = ImageFilter.GaussianBlur(10) if kind == "blur10" else ImageFilter.MedianFilter(11)
+    out = np.empty_like(batch)
+    for image, result in zip(batch, out, strict=True):
+        rgb = np.rint(255 * preprocess.denormalize(image[None])[0]).astype(np.uint8)
+        values = np.asarray(Image.fromarray(rgb).filter(wanted), np.float32) / np.float32(255)
+        result[...] = preprocess.normalize(values[None])[0]
+    return out
+
+
 @functools.lru_cache(maxsize=16)
-def _mirror_blur(length: int) -> Array:
-    """B51 along one axis as a matrix (length, length), border reflect-101."""
-    offsets = np.arange(-25, 26)
-    weights = np.exp(-(offsets**2) / (2 * 50.0**2))
+def _mirror_blur(length: int, radius: int = 25, sigma: float = 50.0) -> Array:
+    """A cut Gaussian along one axis as a matrix (length, length), border reflect-101; B51."""
+    offsets = np.arange(-radius, radius + 1)
+    weights = np.exp(-(offsets**2) / (2 * sigma**2))
     weights /= weights.sum()
     period = max(2 * (length - 1), 1)
     at = (np.arange(length)[:, None] + offsets) % period
@@ -116,6 +134,14 @@ def _folded_blur(length: int) -> Array:
     for offset, weight in zip(range(-5, 6), weights, strict=True):
         matrix += weight * np.eye(length, k=offset)
     return _frozen(matrix)
+
+
+_OPERATORS: dict[str, Callable[[int], Array]] = {
+    "blur": _mirror_blur,
+    "blur11": _folded_blur,
+    "weak_blur": functools.partial(_mirror_blur, radius=5, sigma=5.0),
+}
+"""Linear blurs, as the matrix of an axis of some length."""
 
 
 def folded_weights() -> NDArray[np.float64]:

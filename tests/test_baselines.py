@@ -162,3 +162,35 @@ def test_unknown_names_list_near_ones_and_wrong_batches_are_refused():
         make_baseline("blurr", batch_of(), RECORD)
     with pytest.raises(PysalError, match="expected"):
         make_baseline("blur", batch_of()[0], RECORD)
+
+
+def test_weak_blur_is_the_naive_convolution():
+    image = batch_of(1, (13, 17))
+    weights = np.array([np.exp(-(k * k) / 50) for k in range(-5, 6)])
+    weights /= weights.sum()
+    expected = np.zeros((3, 13, 17))
+    for (y, x), _ in np.ndenumerate(image[0, 0]):
+        for j, i in np.ndindex(11, 11):
+            at = reflect(y + j - 5, 13), reflect(x + i - 5, 17)
+            expected[:, y, x] += weights[j] * weights[i] * image[0, :, at[0], at[1]]
+    np.testing.assert_allclose(make_baseline("weak_blur", image, RECORD)[0], expected, atol=1e-5)
+
+
+def test_median_is_that_of_the_window_in_eight_bits():
+    rgb = np.random.default_rng(1).integers(0, 256, (1, 9, 12, 3)).astype(np.uint8)
+    found = make_baseline("median11", RECORD.normalize(rgb / np.float32(255)), RECORD)
+    padded = np.pad(rgb[0], ((5, 5), (5, 5), (0, 0)), mode="edge")
+    expected = np.zeros(rgb.shape, np.float32)
+    for y, x, c in np.ndindex(9, 12, 3):
+        expected[0, y, x, c] = np.median(padded[y : y + 11, x : x + 11, c])
+    np.testing.assert_allclose(found, RECORD.normalize(expected / 255), atol=1e-6)
+
+
+def test_blur10_is_about_a_gaussian_and_stays_in_eight_bits():
+    scipy = pytest.importorskip("scipy.ndimage")
+    rgb = np.random.default_rng(2).random((1, 110, 130, 3)).astype(np.float32)
+    found = UNIT.denormalize(make_baseline("blur10", UNIT.normalize(rgb), UNIT))
+    np.testing.assert_array_equal(np.rint(found * 255), (found * 255).round(3))
+    expected = scipy.gaussian_filter(rgb[0], (10, 10, 0), mode="nearest")
+    # At the border Pillow repeats the edge before each of its passes.
+    np.testing.assert_allclose(found[0, 35:-35, 35:-35], expected[35:-35, 35:-35], atol=6e-3)
