@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Protocol
 
 from pysal import kernels
@@ -48,7 +49,7 @@ class Masked:
             first_node=first,
             noise=self.noise and self.noise[one],
             out=out[None],
-            threads=1 if len(out) == 1 else 0,
+            threads=_threads(out),
         )
 
 
@@ -83,5 +84,136 @@ class OnPath:
             first_node=first,
             noise=self.noise and self.noise[one],
             out=out[None],
-            threads=1 if len(out) == 1 else 0,
+            threads=_threads(out),
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Patched:
+    """Images with a window of the baseline; version v has the window at corner v.
+
+    Attributes
+    ----------
+    batch, baseline : array of shape (N, C, H, W), float32
+    corners : array of shape (V, 2), int32
+    size : tuple of int
+        (height, width) of the window.
+    """
+
+    batch: AnyArray
+    baseline: AnyArray
+    corners: AnyArray
+    size: tuple[int, int]
+
+    def __call__(self, image: int, first: int, out: AnyArray) -> None:
+        """Copy the image and put the windows first, first + 1, ... on it."""
+        one = slice(image, image + 1)
+        kernels.blend_patches(
+            self.batch[one],
+            self.baseline[one],
+            self.corners[first : first + len(out)],
+            self.size,
+            out=out[None],
+            threads=_threads(out),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Segmented:
+    """Images whose segments are switched; version v shows those that row v keeps.
+
+    Attributes
+    ----------
+    batch, baseline : array of shape (N, C, H, W), float32
+    labels : array of shape (N, H, W), int32
+    keep : array of shape (N, V, S), uint8
+    """
+
+    batch: AnyArray
+    baseline: AnyArray
+    labels: AnyArray
+    keep: AnyArray
+
+    def __call__(self, image: int, first: int, out: AnyArray) -> None:
+        """Write the versions of the rows first, first + 1, ..."""
+        one = slice(image, image + 1)
+        kernels.blend_segments(
+            self.batch[one],
+            self.baseline[one],
+            self.labels[one],
+            self.keep[one, first : first + len(out)],
+            out=out[None],
+            threads=_threads(out),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Gridded:
+    """Images under upsampled, shifted grids; version v has grid v of the image's set.
+
+    Attributes
+    ----------
+    batch : array of shape (N, C, H, W), float32
+    baseline : array of shape (N, C, H, W), float32, or None for zeros
+    grids : sequence of array of shape (V, h, w), float32
+        Sets of grids.
+    offsets : sequence of array of shape (V, 2), int32
+    which : sequence of N int
+        Set of every image.
+    up_size : tuple of int
+        As in `kernels.blend_grids`.
+    """
+
+    batch: AnyArray
+    baseline: AnyArray | None
+    grids: Sequence[AnyArray]
+    offsets: Sequence[AnyArray]
+    which: Sequence[int]
+    up_size: tuple[int, int]
+
+    def __call__(self, image: int, first: int, out: AnyArray) -> None:
+        """Blend with the grids first, first + 1, ..."""
+        one, part = slice(image, image + 1), slice(first, first + len(out))
+        kernels.blend_grids(
+            self.batch[one],
+            None if self.baseline is None else self.baseline[one],
+            self.grids[self.which[image]][part],
+            self.offsets[self.which[image]][part],
+            self.up_size,
+            out=out[None],
+            threads=_threads(out),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranked:
+    """Images whose cells below a rank show the baseline; version v has threshold v.
+
+    Attributes
+    ----------
+    batch, baseline : array of shape (N, C, H, W), float32
+    ranks : array of shape (N, h, w), int32
+    thresholds : array of shape (V,), int32
+    """
+
+    batch: AnyArray
+    baseline: AnyArray
+    ranks: AnyArray
+    thresholds: AnyArray
+
+    def __call__(self, image: int, first: int, out: AnyArray) -> None:
+        """Blend with the cells from the thresholds first, first + 1, ... on."""
+        one = slice(image, image + 1)
+        kernels.blend_ranked(
+            self.batch[one],
+            self.baseline[one],
+            self.ranks[one],
+            self.thresholds[first : first + len(out)],
+            out=out[None],
+            threads=_threads(out),
+        )
+
+
+def _threads(out: AnyArray) -> int:
+    """Who writes one version at a time is one of several threads, and starts no team."""
+    return 1 if len(out) == 1 else 0

@@ -1,0 +1,1 @@
+"""Entries of the methods, by group: names, needs, costs and sources; no code is imported."""

@@ -1,0 +1,1 @@
+"""What sampling methods share: windows, random grids, segments, fillers, regression, progress."""
