@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UnsupportedOpError,
     )
     from pysal.explainer import Explainer
+    from pysal.features import FeatureSet, average_images, select_features
     from pysal.preprocess import Preprocess
     from pysal.types import Attribution, MetricResult, ModelInfo, Passes, Target
 
@@ -46,6 +47,7 @@ _HOMES = {
         "UnsupportedOpError",
     ),
     "pysal.explainer": ("Explainer",),
+    "pysal.features": ("FeatureSet", "average_images", "select_features"),
     "pysal.preprocess": ("Preprocess",),
     "pysal.types": ("Attribution", "MetricResult", "ModelInfo", "Passes", "Target"),
 }
@@ -57,6 +59,7 @@ __all__ = [
     "CapabilityError",
     "Classifier",
     "Explainer",
+    "FeatureSet",
     "InputError",
     "MetricResult",
     "MissingDependencyError",
@@ -70,11 +73,13 @@ __all__ = [
     "Target",
     "UnsupportedOpError",
     "__version__",
+    "average_images",
     "explain",
     "measure",
     "methods",
     "metrics",
     "open_classifier",
+    "select_features",
 ]
 
 

@@ -161,7 +161,7 @@ def test_explainer_is_a_context_manager(clf: ToyClassifier, monkeypatch: Any) ->
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ({"method": "igoss"}, 'method "igoss" is unknown; did you mean igos?'),
+        ({"method": "igoss"}, 'method "igoss" is unknown; did you mean igos, '),
         ({"siz": 4}, 'method "igos" has no option "siz"; did you mean size'),
         ({"batch_size": 0}, "batch_size is 0; expected an integer of at least 1"),
         ({"target": 4}, "target 4 is outside the classes of toy; use 0 to 3"),

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("explainer",),
     ("chunks",),
     ("methods", "metrics", "backends", "datasets"),
-    ("maskopt",),
+    ("maskopt", "perturb"),
     ("export", "features", "masking", "optim", "paths", "report", "segments", "work"),
     ("fillers", "probe"),
     ("baselines",),

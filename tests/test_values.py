@@ -45,5 +45,5 @@ def test_wrong_values_are_named(call) -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "a", [1, 2, 3], [True, 1]])
 def test_wrong_seeds(seed) -> None:
-    with pytest.raises(OptionError, match="^m: "):
+    with pytest.raises(OptionError, match=r"^m: "):
         values.seeds("m", seed, 2)

@@ -235,7 +235,7 @@ def test_fields_of_the_model_are_the_default(clf, photos):
         ({"labels": np.zeros(9), "target": 1}, OptionError, "labels of shape"),
         ({"images": iter([])}, OptionError, "read once"),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, str) else None,
 )
 def test_wrong_options_are_one_line_before_any_work(clf, photos, options, error, message):
     given = {"images": photos, "features": CHANNELS, "receptive_fields": FIELDS, **options}

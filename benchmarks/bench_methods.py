@@ -1,0 +1,155 @@
+"""Every method on real networks and photos: a table of quality and cost, and a montage.
+
+    python benchmarks/bench_methods.py [--minutes M] [--methods a,b] [--photos N] [--montage]
+
+Quality is insertion and deletion at the method's own resolution (protocol "igos", probability).
+Values are kept photo by photo in results/methods.json, cheap methods first, so that a run can be
+interrupted and continued; a row says over how many photos it is. Photos and networks: PYSAL_DATA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from timing import environment, write_json
+
+from pysal.backends.ort import OrtClassifier
+from pysal.explainer import Explainer
+from pysal.heatmap import overlay
+from pysal.methods import METHODS
+from pysal.metrics.insertion_deletion import insertion_deletion
+from pysal.types import Attribution
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("PYSAL_DATA", ROOT.parent / "shared" / "data"))
+RESULTS = Path(__file__).parent / "results" / "methods.json"
+NETWORKS = ("squeezenet1.1", "mobilenet_v2")
+SKIPPED = {"relevant_features": "explains features selected on a data set of the model"}
+MONTAGE_PHOTOS = 6
+SIDE = 112
+
+
+def explain(clf: OrtClassifier, method: str, photo: Path) -> Attribution:
+    """One photo with the method's defaults."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Explainer(clf, method)(photo)
+
+
+def judge(clf: OrtClassifier, method: str, photo: Path, folder: Path | None) -> dict[str, float]:
+    """Quality and cost of one map; its picture goes to `folder`."""
+    start = time.perf_counter()
+    found = explain(clf, method, photo)
+    seconds = time.perf_counter() - start
+    scores = insertion_deletion(clf, _batch(clf, photo), found.native, found.target)
+    if folder is not None and found.images is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(overlay(found.images, found.map)[0])
+        picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(folder / f"{photo.stem}.png")
+    return {
+        "insertion": float(scores.values["insertion"][0]),
+        "deletion": float(scores.values["deletion"][0]),
+        "forward": found.passes.forward,
+        "backward": found.passes.backward,
+        "seconds": seconds,
+    }
+
+
+def _batch(clf: OrtClassifier, photo: Path) -> np.ndarray:
+    from pysal.photos import load_photos
+
+    return load_photos([photo], clf.preprocess).batch
+
+
+def cheapest_first(known: dict[str, Any], names: list[str]) -> list[str]:
+    """Methods by the seconds that they took so far; unknown ones first, so that all get a row."""
+    spent = {
+        name: np.mean([row["seconds"] for key, row in known.items() if f"/{name}/" in key] or [0])
+        for name in names
+    }
+    return sorted(names, key=lambda name: float(spent[name]))
+
+
+def run(names: list[str], photos: list[Path], deadline: float, pictures: Path) -> dict[str, Any]:
+    """Fill the table until the time is over: first the photos of the montage, then the others."""
+    record = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    known: dict[str, Any] = record.get("photos", {})
+    classifiers = {name: OrtClassifier(DATA / "models" / f"{name}.onnx") for name in NETWORKS}
+    for number, photo in enumerate(photos):
+        for method in cheapest_first(known, names):
+            for network, clf in classifiers.items():
+                key = f"{network}/{method}/{photo.stem}"
+                if key in known:
+                    continue
+                if time.monotonic() > deadline:
+                    return known
+                folder = pictures / network / method if number < MONTAGE_PHOTOS else None
+                known[key] = judge(clf, method, photo, folder)
+                save(known)
+                print(f"{key}: {known[key]}", flush=True)
+    return known
+
+
+def save(known: dict[str, Any]) -> None:
+    write_json(RESULTS, {"environment": environment(), "table": table(known), "photos": known})
+
+
+def table(known: dict[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+    """Means over photos, {network: {method: row}}."""
+    rows: dict[str, dict[str, dict[str, float]]] = {}
+    for network in NETWORKS:
+        for method in METHODS:
+            found = [row for key, row in known.items() if key.startswith(f"{network}/{method}/")]
+            if found:
+                row = {k: float(np.mean([f[k] for f in found])) for k in found[0]}
+                difference = [f["insertion"] - f["deletion"] for f in found]
+                row["difference"] = float(np.mean(difference))
+                row["standard error"] = float(np.std(difference) / max(len(found) - 1, 1) ** 0.5)
+                rows.setdefault(network, {})[method] = {
+                    k: float(f"{v:.4g}") for k, v in row.items()
+                } | {"photos": len(found)}
+    return rows
+
+
+def montage(network: str, photos: list[Path], pictures: Path, out: Path) -> None:
+    """Rows are methods, columns photos."""
+    names = [m for m in METHODS if (pictures / network / m).is_dir()]
+    wide, label = SIDE * MONTAGE_PHOTOS, 12
+    sheet = Image.new("RGB", (wide, (SIDE + label) * len(names)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row, name in enumerate(names):
+        draw.text((2, row * (SIDE + label)), name, fill="black")
+        for column, photo in enumerate(photos[:MONTAGE_PHOTOS]):
+            path = pictures / network / name / f"{photo.stem}.png"
+            if path.is_file():
+                sheet.paste(Image.open(path), (column * SIDE, row * (SIDE + label) + label))
+    sheet.save(out, quality=88)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--methods", default=",".join(m for m in METHODS if m not in SKIPPED))
+    parser.add_argument("--photos", type=int, default=60)
+    parser.add_argument("--pictures", type=Path, default=ROOT / "build" / "montage")
+    options = parser.parse_args()
+    photos = sorted((DATA / "photos").glob("*.jpg"))[: options.photos]
+    deadline = time.monotonic() + 60 * options.minutes
+    known = run(options.methods.split(","), photos, deadline, options.pictures)
+    save(known)
+    for network, rows in table(known).items():
+        montage(network, photos, options.pictures, RESULTS.with_name(f"methods.{network}.jpg"))
+        for method, row in sorted(rows.items(), key=lambda item: -item[1]["difference"]):
+            print(f"{network:14} {method:22}", row)
+
+
+if __name__ == "__main__":
+    main()
