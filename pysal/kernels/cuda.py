@@ -58,7 +58,7 @@ def available() -> str:
     try:
         module = _load()
     except MissingDependencyError:
-        return "built without CUDA (no nvcc was found)"
+        return "built without CUDA kernels (-DPYSAL_CUDA=ON builds them, with nvcc)"
     if module.device_count():
         return ""
     driver = module.driver_version()
