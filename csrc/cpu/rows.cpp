@@ -32,17 +32,6 @@ PYSAL_SIMD void scale(float* __restrict out, const float* __restrict mask,
     for (int64_t i = 0; i < count; ++i) out[i] = mask[i] * image[i];
 }
 
-PYSAL_SIMD void choose(float* __restrict out, const int32_t* __restrict on,
-                       const float* __restrict image, const float* __restrict baseline,
-                       int64_t count) {
-    for (int64_t i = 0; i < count; ++i) out[i] = on[i] ? image[i] : baseline[i];
-}
-
-PYSAL_SIMD void look_up(int32_t* __restrict out, const int32_t* __restrict table,
-                        const int32_t* __restrict index, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) out[i] = table[index[i]];
-}
-
 PYSAL_SIMD void add_scaled(float* __restrict sum, float weight, const float* __restrict row,
                            int64_t count) {
     for (int64_t i = 0; i < count; ++i) sum[i] += weight * row[i];

@@ -19,13 +19,6 @@ void compose(float* out, const float* mask, float node, const float* image, cons
 // out = mask * image: compose with a baseline of zeros.
 void scale(float* out, const float* mask, const float* image, int64_t count);
 
-// out = image where `on` is not 0, else baseline.
-void choose(float* out, const int32_t* on, const float* image, const float* baseline,
-            int64_t count);
-
-// out[i] = table[index[i]]
-void look_up(int32_t* out, const int32_t* table, const int32_t* index, int64_t count);
-
 // sum += weight * row
 void add_scaled(float* sum, float weight, const float* row, int64_t count);
 

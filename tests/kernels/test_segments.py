@@ -44,7 +44,7 @@ def test_segments_show_the_image_or_the_baseline(impl, draw):
 @given(
     seed=st.integers(0, 99),
     shape=st.tuples(st.integers(0, 3), st.integers(1, 4), *[st.integers(1, 80)] * 2),
-    versions=st.integers(0, 4),
+    versions=st.integers(0, 70),
     segments=st.integers(0, 300),
 )
 def test_compiled_has_the_bits_of_the_reference(both, draw, seed, shape, versions, segments):

@@ -259,7 +259,8 @@ def test_missing_module_is_an_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "pysal._cuda", None)
     with pytest.raises(MissingDependencyError, match="rebuild with -DPYSAL_CUDA=ON"):
         cuda.tv(wrap(np.zeros((1, 4, 4), np.float32)))
-    assert cuda.available() == cuda.describe() == "built without CUDA kernels (-DPYSAL_CUDA=ON builds them, with nvcc)"
+    assert cuda.available() == cuda.describe()
+    assert cuda.available().startswith("built without CUDA kernels (-DPYSAL_CUDA=ON builds them")
 
 
 def test_says_what_there_is(module, monkeypatch):
