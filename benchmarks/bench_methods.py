@@ -1,10 +1,13 @@
 """Every method on real networks and photos: a table of quality and cost, and a montage.
 
-    python benchmarks/bench_methods.py [--minutes M] [--methods a,b] [--photos N] [--montage]
+    python benchmarks/bench_methods.py [--minutes M] [--methods a,b] [--photos N]
 
 Quality is insertion and deletion at the method's own resolution (protocol "igos", probability).
-Values are kept photo by photo in results/methods.json, cheap methods first, so that a run can be
-interrupted and continued; a row says over how many photos it is. Photos and networks: PYSAL_DATA.
+Values are kept photo by photo in results/methods.json, so that a run can be interrupted and
+continued: all methods on the photos of the montage first, then the other photos, cheap methods
+first. A row says over how many photos it is. "seconds" is the wall time of the fastest photo,
+"cpu seconds" the mean over the photos of what all threads took, which other work on the machine
+hardly changes. Photos and networks: PYSAL_DATA.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +37,24 @@ DATA = Path(os.environ.get("PYSAL_DATA", ROOT.parent / "shared" / "data"))
 RESULTS = Path(__file__).parent / "results" / "methods.json"
 NETWORKS = ("squeezenet1.1", "mobilenet_v2")
 SKIPPED = {"relevant_features": "explains features selected on a data set of the model"}
+OPTIONS: dict[str, dict[str, Any]] = {"occlusion": {"stride": 8}}
+"""What differs from the defaults: occlusion at every pixel takes 44,101 passes per photo."""
 MONTAGE_PHOTOS = 6
 SIDE = 112
 
 
 def explain(clf: OrtClassifier, method: str, photo: Path) -> Attribution:
-    """One photo with the method's defaults."""
+    """One photo with the method's defaults, but for `OPTIONS`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Explainer(clf, method)(photo)
+        return Explainer(clf, method, **OPTIONS.get(method, {}))(photo)
 
 
 def judge(clf: OrtClassifier, method: str, photo: Path, folder: Path | None) -> dict[str, float]:
     """Quality and cost of one map; its picture goes to `folder`."""
-    start = time.perf_counter()
+    start, work = time.perf_counter(), time.process_time()
     found = explain(clf, method, photo)
-    seconds = time.perf_counter() - start
+    seconds, work = time.perf_counter() - start, time.process_time() - work
     scores = insertion_deletion(clf, _batch(clf, photo), found.native, found.target)
     if folder is not None and found.images is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +66,7 @@ def judge(clf: OrtClassifier, method: str, photo: Path, folder: Path | None) -> 
         "forward": found.passes.forward,
         "backward": found.passes.backward,
         "seconds": seconds,
+        "cpu seconds": work,
     }
 
 
@@ -67,6 +74,18 @@ def _batch(clf: OrtClassifier, photo: Path) -> np.ndarray:
     from pysal.photos import load_photos
 
     return load_photos([photo], clf.preprocess).batch
+
+
+def in_order(
+    known: dict[str, Any], names: list[str], photos: list[Path]
+) -> Iterator[tuple[str, Path, bool]]:
+    """Method, photo, and whether its picture is kept: photos of the montage first, then methods."""
+    for photo in photos[:MONTAGE_PHOTOS]:
+        for method in cheapest_first(known, names):
+            yield method, photo, True
+    for method in cheapest_first(known, names):
+        for photo in photos[MONTAGE_PHOTOS:]:
+            yield method, photo, False
 
 
 def cheapest_first(known: dict[str, Any], names: list[str]) -> list[str]:
@@ -79,27 +98,26 @@ def cheapest_first(known: dict[str, Any], names: list[str]) -> list[str]:
 
 
 def run(names: list[str], photos: list[Path], deadline: float, pictures: Path) -> dict[str, Any]:
-    """Fill the table until the time is over: first the photos of the montage, then the others."""
+    """Fill the table until the time is over."""
     record = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     known: dict[str, Any] = record.get("photos", {})
     classifiers = {name: OrtClassifier(DATA / "models" / f"{name}.onnx") for name in NETWORKS}
-    for number, photo in enumerate(photos):
-        for method in cheapest_first(known, names):
-            for network, clf in classifiers.items():
-                key = f"{network}/{method}/{photo.stem}"
-                if key in known:
-                    continue
-                if time.monotonic() > deadline:
-                    return known
-                folder = pictures / network / method if number < MONTAGE_PHOTOS else None
-                known[key] = judge(clf, method, photo, folder)
-                save(known)
-                print(f"{key}: {known[key]}", flush=True)
+    for method, photo, shown in in_order(known, names, photos):
+        for network, clf in classifiers.items():
+            key = f"{network}/{method}/{photo.stem}"
+            if key in known:
+                continue
+            if time.monotonic() > deadline:
+                return known
+            known[key] = judge(clf, method, photo, pictures / network / method if shown else None)
+            save(known)
+            print(f"{key}: {known[key]}", flush=True)
     return known
 
 
 def save(known: dict[str, Any]) -> None:
-    write_json(RESULTS, {"environment": environment(), "table": table(known), "photos": known})
+    record = {"environment": environment(), "options": OPTIONS, "table": table(known)}
+    write_json(RESULTS, {**record, "photos": known})
 
 
 def table(known: dict[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
@@ -109,7 +127,8 @@ def table(known: dict[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
         for method in METHODS:
             found = [row for key, row in known.items() if key.startswith(f"{network}/{method}/")]
             if found:
-                row = {k: float(np.mean([f[k] for f in found])) for k in found[0]}
+                row = {k: float(np.mean([f[k] for f in found if k in f])) for k in found[-1]}
+                row["seconds"] = min(f["seconds"] for f in found)
                 difference = [f["insertion"] - f["deletion"] for f in found]
                 row["difference"] = float(np.mean(difference))
                 row["standard error"] = float(np.std(difference) / max(len(found) - 1, 1) ** 0.5)

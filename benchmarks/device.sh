@@ -8,7 +8,7 @@
 # The exit code is 0 if every required step passed. No network is needed and nothing is installed.
 #
 #   --dry-run         the same path on the CPU with tiny sizes; its figures mean nothing
-#   STEP ...          only these of: machine build tests check kernels explain gradient ort
+#   STEP ...          only these of: machine build tests check kernels explain gradient methods ort
 #   PYTHON            interpreter, with torch (default python3)
 #   PYSAL_SECONDS     for everything (default 470); steps that do not fit are cut short or left out
 #   ORT_GPU_WHEEL     folder with a wheel of onnxruntime-gpu, or its pieces NAME.whl.part*
@@ -194,4 +194,5 @@ step tests 90 true gpu_tests
 step kernels 70 true measure kernels
 step explain 150 true measure explain
 step gradient 150 true measure gradient
+step methods 90 true measure others
 step ort 60 false ort_cuda

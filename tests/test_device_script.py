@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STEPS = ("machine", "build", "check", "tests", "kernels", "explain", "gradient", "ort")
+STEPS = ("machine", "build", "check", "tests", "kernels", "explain", "gradient", "methods", "ort")
 
 
 @pytest.fixture
@@ -37,6 +37,25 @@ def test_bytes_are_those_of_the_arrays(load, size, last):
     ):
         arrays = (*case.inputs[0], *cases.as_tuple(case.ours[0]()))
         assert case.num_bytes == sum(array.nbytes for array in arrays), case.name
+
+
+@pytest.mark.parametrize("kind", ["patches", "segments", "ranked", "grids", "sums"])
+def test_kernels_of_sampling_methods_agree_with_their_peers(load, kind):
+    torch = pytest.importorskip("torch")
+    cases, kernels = load("device.sampling_cases"), load("device.kernels")
+    case = getattr(cases, f"{kind}_case")(torch.device("cpu"), 40, 2, 3)
+    assert kernels.check(case) < 1e-5
+    upsampling = 4 * 7 * (40 + 32) if kind in ("grids", "sums") else 0  # of the peer only
+    arrays = (*case.inputs[0], case.ours[0]())
+    assert case.num_bytes == sum(array.nbytes for array in arrays) - upsampling
+
+
+def test_resampled_deconvolution_agrees_with_its_peer(load):
+    torch = pytest.importorskip("torch")
+    cases, kernels = load("device.sampling_cases"), load("device.kernels")
+    case = cases.deconv_case(torch.device("cpu"), 1, "ResNet 3 x 3 / 2")
+    assert kernels.check(case) < 1e-5
+    assert case.num_bytes == sum(a.nbytes for a in (*case.inputs[0], case.ours[0]()))
 
 
 def test_bytes_of_a_published_path(load):
@@ -179,7 +198,7 @@ def test_dry_run(tmp_path):
     assert record["passed"]
     assert record["note"] == "dry run: figures mean nothing"
     assert [step["step"] for step in record["steps"]] == list(STEPS)
-    for name in ("machine", "check", "kernels", "explain", "gradient", "ort"):
+    for name in ("machine", "check", "kernels", "explain", "gradient", "methods", "ort"):
         assert record[name], f"no rows of {name}"
         assert not [row for row in record[name] if row.get("required") and "error" in row]
     table = done.stdout[done.stdout.index("none: dry run") :].splitlines()

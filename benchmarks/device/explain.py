@@ -107,7 +107,7 @@ def check(subject: Subject, clf: Classifier, timed: Timed, name: str) -> dict[st
     found = subject.explain(clf, timed, 1)
     assert np.isfinite(found.map).all(), "the map is not finite"
     assert np.ptp(found.native) > 0, "the map is constant"
-    if "loss" not in found.trace:
+    if timed.method != "igos":
         return {}
     wanted = subject.explain(subject.exact, timed, 1)
     exact = objective(subject, wanted)
@@ -147,15 +147,21 @@ def floor(subject: Subject, clf: Classifier, found: Attribution, repeats: int) -
 
 
 def bench(
-    subject: Subject, clf: Classifier, name: str, precision: str, base: int
+    subject: Subject,
+    clf: Classifier,
+    name: str,
+    timed: Timed,
+    precision: str,
+    base: int,
+    limit: float = 8.0,
 ) -> dict[str, Any]:
     """One method in one precision; `base` bytes were in use before its engine was opened."""
-    setting, timed = subject.setting, METHODS[name]
+    setting = subject.setting
     reset_peak(setting.device)
     checked = check(subject, clf, timed, name)
     run = functools.partial(subject.explain, clf, timed)
     once, repeats = wall_timer(setting.device), setting.pick(20, 2)
-    one = measure({"one": lambda: run(1)}, repeats, 1, timer=once, limit=8.0)["one"]
+    one = measure({"one": lambda: run(1)}, repeats, 1, timer=once, limit=limit)["one"]
     found = run(1)
     seconds = floor(subject, clf, found, setting.pick(5, 1))
     return {
@@ -210,8 +216,8 @@ def bench_engine(subject: Subject, precision: str) -> None:
     opened: list[Classifier] = []
     if not setting.attempt(f"open {precision}", lambda: opened.append(subject.open(precision))):
         return
-    for name in METHODS:
-        work = functools.partial(bench, subject, opened[0], name, precision, base)
+    for name, timed in METHODS.items():
+        work = functools.partial(bench, subject, opened[0], name, timed, precision, base)
         setting.attempt(f"{name} {precision}", work)
     for images in setting.pick(BATCHES, (2,)):
         for name, timed in METHODS.items():

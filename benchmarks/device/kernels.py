@@ -25,7 +25,23 @@ from device.kernel_cases import (
     path_case,
     tv_case,
 )
+from device.sampling_cases import (
+    DECONVOLUTIONS,
+    deconv_case,
+    grids_case,
+    patches_case,
+    ranked_case,
+    segments_case,
+    sums_case,
+)
 from device.setting import Setting, begin, exact_float32
+
+SAMPLING = {
+    "patches": patches_case,
+    "segments": segments_case,
+    "ranked": ranked_case,
+    "grids": grids_case,
+}
 
 TOLERANCE = 1e-5
 """Largest relative 2-norm of the error of float32 results."""
@@ -47,6 +63,19 @@ def cases(setting: Setting) -> Iterator[tuple[str, Callable[[], Case]]]:
         yield f"path {where}", path
     for n, size in itertools.product(setting.pick((1024, 16), (3,)), sizes):
         yield f"tv N={n} {size}", functools.partial(tv_case, device, n, size)
+    yield from sampling(setting)
+
+
+def sampling(setting: Setting) -> Iterator[tuple[str, Callable[[], Case]]]:
+    """The kernels of sampling methods, and resampled deconvolution."""
+    side, (n, v), samples = setting.pick((224, (16, 32), 8000), (40, (2, 3), 20))
+    device = setting.device
+    for name, make in SAMPLING.items():
+        yield f"{name} N={n} V={v}", functools.partial(make, device, side, n, v)
+    yield f"rise sums N={n} V={samples}", functools.partial(sums_case, device, side, n, samples)
+    for name in list(DECONVOLUTIONS)[: setting.pick(None, 1)]:
+        images = setting.pick(16, 1)
+        yield f"deconv {name} N={images}", functools.partial(deconv_case, device, images, name)
 
 
 def check(case: Case) -> float:

@@ -80,7 +80,7 @@ def bench_engine(subject: Subject, precision: str) -> None:
         setting.attempt(f"gradient {precision} batch {batch}", work)
     names = list(METHODS)[: setting.pick(None, 1)]
     for name in names:
-        work = functools.partial(bench, subject, opened[0], name, precision, 0)
+        work = functools.partial(bench, subject, opened[0], name, METHODS[name], precision, 0)
         setting.attempt(f"{name} {precision}", work)
     for name in names:
         images = setting.pick(8, 2)

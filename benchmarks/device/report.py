@@ -188,6 +188,7 @@ def table(record: Mapping[str, Any]) -> list[str]:
         *kernel_table(record),
         *gradient_table(record),
         *explain_table(record, "explain"),
+        *explain_table(record, "methods"),
         *explain_table(record, "ort"),
         *failures(record),
         "all required steps passed" if record["passed"] else "NOT all required steps passed",
