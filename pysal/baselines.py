@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,8 +80,10 @@ def make_baseline(
         raise OptionError(f'baseline "{kind}" is unknown; did you mean {", ".join(near)}?')
     if kind in _OPERATORS:
         return _blurred(batch, _OPERATORS[kind])
-    if kind in ("blur10", "median11"):
-        return _filtered(kind, batch, preprocess)
+    if kind == "blur10":
+        return pillow_blur(batch, preprocess)
+    if kind == "median11":
+        return _median(batch, preprocess)
     if kind == "zero" or (kind == "mean" and any(preprocess.mean)):
         return np.zeros_like(batch)
     if kind == "noise":
@@ -99,11 +102,24 @@ def _blurred(batch: Array, operator: Callable[[int], Array]) -> Array:
     return out
 
 
-def _filtered(kind: str, batch: Array, preprocess: Preprocess) -> Array:
-    """What Pillow makes of the pictures, in 8 bits; at the border it repeats the edge."""
-    from PIL import Image, ImageFilter
+def pillow_blur(batch: Array, preprocess: Preprocess, radius: float = 10) -> Array:
+    """Pillow's Gaussian blur of the 8-bit pictures, whose radius is its sigma; P10 for 10."""
+    from PIL import ImageFilter
 
-    wanted = ImageFilter.GaussianBlur(10) if kind == "blur10" else ImageFilter.MedianFilter(11)
+    return _filtered(batch, preprocess, ImageFilter.GaussianBlur(radius))
+
+
+def _median(batch: Array, preprocess: Preprocess) -> Array:
+    """Median of 11 x 11 pixels of the 8-bit pictures."""
+    from PIL import ImageFilter
+
+    return _filtered(batch, preprocess, ImageFilter.MedianFilter(11))
+
+
+def _filtered(batch: Array, preprocess: Preprocess, wanted: Any) -> Array:
+    """What a filter of Pillow's makes of the 8-bit pictures; at the border it repeats the edge."""
+    from PIL import Image
+
     out = np.empty_like(batch)
     for image, result in zip(batch, out, strict=True):
         rgb = np.rint(255 * preprocess.denormalize(image[None])[0]).astype(np.uint8)

@@ -9,9 +9,8 @@ import functools
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
-from pysal.baselines import make_baseline
+from pysal.baselines import make_baseline, pillow_blur
 from pysal.fillers.filler import Filler, Keep, Seeds
 from pysal.preprocess import Preprocess
 from pysal.types import Array
@@ -77,10 +76,7 @@ class PillowBlur(Filler):
         return f"{self.name}(radius={self.radius:g})"
 
     def _generate(self, images: Array, keep: Keep, seeds: Seeds) -> Array:
-        pixels = to_8bit(self.preprocess, images)
-        how = ImageFilter.GaussianBlur(self.radius)
-        blurred = [np.asarray(Image.fromarray(rgb).filter(how)) for rgb in pixels]
-        return from_8bit(self.preprocess, np.stack(blurred))
+        return pillow_blur(images, self.preprocess, self.radius)
 
 
 class GaussianBlur(Filler):
