@@ -1,6 +1,6 @@
 """Gradient models: an ONNX classifier plus a backward pass in standard ONNX operators."""
 
-from .build import build_forward, build_gradient, unsupported_ops
+from .build import build_forward, build_gradient, build_scaled, unsupported_ops
 from .model import PreparedModel, prepare
 from .save import save_model
 
@@ -8,6 +8,7 @@ __all__ = [
     "PreparedModel",
     "build_forward",
     "build_gradient",
+    "build_scaled",
     "prepare",
     "save_model",
     "unsupported_ops",

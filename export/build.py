@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import onnx
@@ -16,11 +17,13 @@ from pysal.prepared import (
     SEED_LAYER,
     SEED_PROBABILITY,
     gradient_name,
+    multiplier_name,
 )
 
 from .autodiff import backward, unsupported
 from .graph import Graph
 from .model import PreparedModel
+from .passes.multipliers import add_multipliers
 from .passes.prune import prune
 from .passes.read import check_model
 from .passes.shapes import BATCH
@@ -34,6 +37,31 @@ def build_forward(prepared: PreparedModel, taps: Sequence[str] = ()) -> onnx.Mod
     _add_logits(g, prepared)
     _add_taps(g, prepared, taps)
     return _finish(g, prepared)
+
+
+def build_scaled(prepared: PreparedModel, layers: Sequence[str]) -> onnx.ModelProto:
+    """Model with the logits as output, and a factor for every channel of some layers as input.
+
+    Inputs are the image and `pysal/multiplier/NAME` per layer, (N, Q, 1, 1) or (N, Q); see
+    `passes.multipliers`.
+
+    Raises
+    ------
+    OptionError
+        If there is no such layer, or it has no channels, or is the logits.
+    """
+    prepared.check_layers(layers)
+    if prepared.logits in layers:
+        raise OptionError(
+            f'layer "{prepared.logits}" is the logits of {prepared.name}; multiply earlier layers'
+        )
+    shapes = Graph(prepared.model)
+    model = onnx.ModelProto()
+    model.CopyFrom(prepared.model)
+    add_multipliers(model, {layer: shapes.shape(layer) or () for layer in layers})
+    g = _fresh_graph(dataclasses.replace(prepared, model=model), "portable")
+    _add_logits(g, prepared)
+    return _finish(g, prepared, inputs=(prepared.input_name, *map(multiplier_name, layers)))
 
 
 def build_gradient(

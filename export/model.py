@@ -13,6 +13,7 @@ import onnx
 
 from pysal.errors import OptionError
 from pysal.prepared import MODEL_KEY
+from pysal.redraw import How
 
 from . import layers
 from .graph import Graph
@@ -20,6 +21,7 @@ from .layers import Kind
 from .layout import Axes, spatial_axes
 from .passes.fold_pads import fold_pads
 from .passes.logits import OutputKind, find_logits
+from .passes.randomize import randomize, weighted_layers
 from .passes.read import check_model, read_model, to_float32, to_opset
 from .passes.shapes import fix_input, infer_shapes
 from .receptive import Fields, receptive_fields
@@ -91,6 +93,19 @@ class PreparedModel:
     def feature_layers(self) -> dict[str, Kind]:
         """Layers with channels below the class layer, {name: kind}; see `layers`."""
         return layers.feature_layers(self._graph, self.layers, self.logits, self._axes)
+
+    @functools.cached_property
+    def weighted_layers(self) -> dict[str, tuple[str, ...]]:
+        """Layers with weights, {name: weights}; see `passes.randomize`."""
+        return weighted_layers(self.model, self.logits)
+
+    def randomized(self, layers: Sequence[str], *, seed: int, how: How) -> PreparedModel:
+        """A copy in which the weights of `weighted_layers` are drawn anew; it has no hash."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        weights = [name for layer in layers for name in self.weighted_layers[layer]]
+        randomize(model, weights, seed=seed, how=how)
+        return dataclasses.replace(self, model=model, name=f"{self.name}, randomized", sha256="")
 
     def receptive_field(self, layer: str) -> Fields | None:
         """Receptive field of a layer per spatial axis; None where it is global or undefined.

@@ -15,13 +15,14 @@ from pysal.compose import Composer, Masked
 from pysal.errors import CapabilityError, OptionError, ShapeError
 from pysal.prepared import INPUT
 from pysal.preprocess import Preprocess
+from pysal.surgery import Surgery
 from pysal.types import Array, ModelInfo, Noise, Passes, ScoreKind, Target
 
 CHUNK = 32
 """Composed images that exist at once where an engine has no better way."""
 
 
-class Classifier(ABC):
+class Classifier(Surgery, ABC):
     """A differentiable image classifier.
 
     All batches are float32, C-contiguous, of shape (N, C, H, W), in model input space (already
@@ -49,6 +50,10 @@ class Classifier(ABC):
     def to_device(self, array: NDArray[Any]) -> AnyArray:
         """Bring a host array to where the engine computes: a copy, or itself on a CPU engine."""
         return array
+
+    def close(self) -> None:
+        """Release what the engine holds; the classifier is not used afterwards."""
+        return
 
     @abstractmethod
     def score(self, batch: Array, kind: ScoreKind = "probability") -> Array:

@@ -17,6 +17,8 @@ SEED_LAYER = "pysal/seed_layer"
 INPUT_GRADIENT = "pysal/input_gradient"
 GRADIENT_OF = "pysal/gradient/"
 """Prefix of the gradient at a layer."""
+MULTIPLIER_OF = "pysal/multiplier/"
+"""Prefix of the factors of a layer's channels, (N, Q, 1, 1) or (N, Q)."""
 
 MODEL_KEY = "pysal.model"
 """Metadata: facts of the model, JSON."""
@@ -29,6 +31,11 @@ LABELS_KEY = "pysal.labels"
 def gradient_name(wrt: str) -> str:
     """Output that holds the gradient at a layer or at the image."""
     return INPUT_GRADIENT if wrt == INPUT else GRADIENT_OF + wrt
+
+
+def multiplier_name(layer: str) -> str:
+    """Input that holds the factors of a layer's channels."""
+    return MULTIPLIER_OF + layer
 
 
 def forward_path(path: Path) -> Path:

@@ -15,19 +15,21 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("demo",),
     ("api",),
-    ("explainer",),
-    ("chunks",),
-    ("methods", "metrics", "backends", "datasets"),
+    ("evaluation",),
+    ("explainer", "interpretation"),
+    ("chunks", "summary"),
+    ("methods", "metrics", "studies", "backends", "datasets"),
     ("maskopt", "perturb"),
     ("export", "features", "masking", "optim", "paths", "report", "segments", "work"),
+    ("places", "ranking", "similarity"),
     ("fillers", "probe"),
-    ("baselines",),
-    ("heatmap",),
+    ("again", "baselines"),
+    ("counted", "heatmap"),
     ("cams", "channels", "classifier", "photos", "options", "values"),
-    ("compose", "decode", "finite"),
-    ("draws", "kernels", "preprocess", "resample"),
+    ("compose", "decode", "finite", "surgery"),
+    ("draws", "kernels", "preprocess", "redraw", "resample"),
     ("registry",),
-    ("arrays", "fields", "prepared", "progress", "types"),
+    ("arrays", "fields", "prepared", "progress", "truth", "types"),
     ("errors", "_cuda", "_kernels"),
 )
 """From top to bottom. A unit imports itself and units of lower layers, never its neighbours."""
@@ -37,7 +39,7 @@ EXCEPTIONS = {
 }
 
 OPTIONAL = {"cupy", "matplotlib", "onnx", "onnxruntime", "openvino", "pyvista", "ray", "skimage"}
-OPTIONAL |= {"tensorrt", "torch", "torchvision"}
+OPTIONAL |= {"lpips", "tensorrt", "torch", "torchvision"}
 AT_TOP_LEVEL = {
     "pysal.export": {"onnx"},
     "pysal.backends.ort": {"onnxruntime"},

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -25,7 +25,8 @@ from pysal.classifier import Classifier
 from pysal.compose import Composer
 from pysal.errors import OptionError, ShapeError
 from pysal.kernels.routing import on_cuda, to_numpy
-from pysal.prepared import INPUT, gradient_name
+from pysal.prepared import INPUT, gradient_name, multiplier_name
+from pysal.surgery import check_channels
 from pysal.types import Array, Noise, ScoreKind, Target
 
 
@@ -47,6 +48,9 @@ class BatchedClassifier(Classifier):
         if rows < 1:
             raise OptionError(f"rows is {rows}; give 1 or more images per run")
         self._rows = rows
+        self._start()
+
+    def _start(self) -> None:
         self._runs: dict[tuple[Any, ...], TargetedRun] = {}
         self._lock = threading.Lock()
 
@@ -59,6 +63,10 @@ class BatchedClassifier(Classifier):
     @abstractmethod
     def _gradient_run(self, rules: str, wrt: str) -> Run:
         """Logits, and the gradient `gradient_name(wrt)`."""
+
+    @abstractmethod
+    def _scaled_run(self, *layers: str) -> Run:
+        """Logits; inputs are the image and `multiplier_name` of the layers, of R rows."""
 
     @abstractmethod
     def _take(self, array: AnyArray) -> AnyArray:
@@ -85,6 +93,24 @@ class BatchedClassifier(Classifier):
         with self._using("forward", ()) as run:
             out = empty_like(run.image, (len(batch), self.info.num_classes))
             for part in blocks(len(batch), self._rows):
+                out[part] = self._evaluate(run, images[part], None, kind)
+        return _give(batch, out)[0]
+
+    def score_scaled(
+        self, batch: AnyArray, factors: Mapping[str, Array], kind: ScoreKind = "probability"
+    ) -> AnyArray:
+        """Scores of every class with channels multiplied; see `Surgery`."""
+        images = self._take(batch := self.check_batch(batch))
+        found = self.check_factors(factors, len(batch))
+        with self._using("scaled", *found) as run:
+            out = empty_like(run.image, (len(images), self.info.num_classes))
+            buffers = {name: run.run.inputs[multiplier_name(name)] for name in found}
+            for layer, buffer in buffers.items():
+                check_channels(layer, found[layer].shape[1], buffer.shape[1])
+            for part in blocks(len(batch), self._rows):
+                for layer, buffer in buffers.items():
+                    rows = self._take(found[layer][part]).reshape(-1, *buffer.shape[1:])
+                    buffer[: len(rows)] = rows
                 out[part] = self._evaluate(run, images[part], None, kind)
         return _give(batch, out)[0]
 
@@ -238,7 +264,7 @@ class BatchedClassifier(Classifier):
         with self._lock, self._ordered():
             key = (what, *arguments)
             if key not in self._runs:
-                build = self._forward_run if what == "forward" else self._gradient_run
+                build: Callable[..., Run] = getattr(self, f"_{what}_run")
                 self._runs[key] = TargetedRun(build(*arguments), self.info.output_kind)
             yield self._runs[key]
 

@@ -9,7 +9,6 @@ numbers of an image do not depend on its neighbours. Single images use all threa
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ import numpy as np
 
 from pysal import kernels
 from pysal.backends.ort_model import Built, model_info, open_files
-from pysal.backends.ort_session import Session, Workers, available_threads
+from pysal.backends.ort_session import Session, available_threads
+from pysal.backends.ort_surgery import OrtSurgeryOnCpu
 from pysal.backends.record import find_preprocess
 from pysal.backends.scores import in_kind
-from pysal.classifier import Classifier
 from pysal.compose import Composer
 from pysal.errors import ShapeError
 from pysal.prepared import INPUT, LOGITS, SEED, SEED_LAYER, SEED_PROBABILITY, gradient_name
@@ -32,7 +31,7 @@ PARTIAL_BYTES = 2**26
 """Per-node mask gradients are kept for as many images at a time as fit in this."""
 
 
-class OrtClassifier(Classifier):
+class OrtClassifier(OrtSurgeryOnCpu):
     """An ONNX classifier, with gradients, on ONNX Runtime's CPU provider.
 
     Parameters
@@ -62,9 +61,7 @@ class OrtClassifier(Classifier):
     ) -> None:
         self._files = open_files(path, input_shape)
         self._threads = threads or available_threads()
-        self._workers = Workers(self._threads)
-        self._sessions: dict[tuple[Any, ...], Session] = {}
-        self._lock = threading.Lock()
+        self._start()
         self._input = self._files.facts["input"]
         engine = f"ort (CPU, {self._threads} thread{'s' * (self._threads > 1)})"
         self.info = model_info(self._files, engine, labels)

@@ -14,11 +14,12 @@ from pysal.backends.batched import BatchedClassifier
 from pysal.backends.ort_model import Built, model_info, open_files
 from pysal.backends.ort_run import HostMemory, Memory, OrtRun
 from pysal.backends.ort_session import available_threads
+from pysal.backends.ort_surgery import OrtSurgery
 from pysal.backends.record import find_preprocess
 from pysal.preprocess import Preprocess
 
 
-class OrtBatchedClassifier(BatchedClassifier):
+class OrtBatchedClassifier(BatchedClassifier, OrtSurgery):
     """An ONNX classifier that runs R images at a time; here on the CPU.
 
     The base of `OrtCudaClassifier`. On a CPU `OrtClassifier` is faster, with one image per thread.
@@ -77,6 +78,9 @@ class OrtBatchedClassifier(BatchedClassifier):
             providers=self._providers(),
             threads=self._threads,
         )
+
+    def _scaled_run(self, *layers: str) -> OrtRun:
+        return self._open(self._files.scaled(layers))
 
     def _forward_run(self, taps: tuple[str, ...]) -> OrtRun:
         return self._open(self._files.forward(taps))

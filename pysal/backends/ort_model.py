@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from abc import ABC, abstractmethod
@@ -24,6 +25,7 @@ from pysal.prepared import (
     forward_path,
     gradient_name,
 )
+from pysal.redraw import How
 from pysal.types import ModelInfo
 
 Built = tuple["bytes | str", Mapping[str, tuple[int, ...]], tuple[str, ...]]
@@ -47,6 +49,21 @@ class ModelFiles(ABC):
 
         With `start` there are no logits, and the seed is `prepared.SEED_LAYER`.
         """
+
+    def scaled(self, layers: Sequence[str]) -> Built:
+        """Graph with logits, and factors for the channels of layers as inputs."""
+        raise CapabilityError(self._prepared_only("multiplies no channels"))
+
+    def weighted_layers(self) -> tuple[str, ...]:
+        """Names of the layers that have weights, in order."""
+        raise CapabilityError(self._prepared_only("shows no weights"))
+
+    def randomized(self, layers: Sequence[str], seed: int, how: How) -> ModelFiles:
+        """The same with the weights of some layers drawn anew."""
+        raise CapabilityError(self._prepared_only("draws no weights anew"))
+
+    def _prepared_only(self, what: str) -> str:
+        return f"{self.facts['name']} is an exported gradient model and {what}; open the original"
 
     def seed_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of image, logits and seeds for one image."""
@@ -95,6 +112,24 @@ class OrdinaryFile(ModelFiles):
         )
         logits = (LOGITS,) if start is None else ()
         return self._built(model, (*logits, gradient_name(wrt), *taps))
+
+    def scaled(self, layers: Sequence[str]) -> Built:
+        """Built by `export.build_scaled`."""
+        from pysal import export
+
+        return self._built(export.build_scaled(self._prepared, layers), (LOGITS,))
+
+    def weighted_layers(self) -> tuple[str, ...]:
+        """Those of the prepared model."""
+        return tuple(self._prepared.weighted_layers)
+
+    def randomized(self, layers: Sequence[str], seed: int, how: How) -> ModelFiles:
+        """A copy over randomized weights."""
+        other = copy.copy(self)
+        other._prepared = self._prepared.randomized(layers, seed=seed, how=how)
+        other.metadata = other._prepared.metadata()
+        other.facts = json.loads(other.metadata[MODEL_KEY])
+        return other
 
     def _built(self, model: Any, outputs: tuple[str, ...]) -> Built:
         shapes = {

@@ -8,6 +8,7 @@ launches cost nothing. What needs a GPU here was not executed on one yet.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -30,11 +31,13 @@ from pysal.backends.pytorch_precision import (
     switches,
 )
 from pysal.backends.pytorch_run import Compute, Graphs, TorchRun
+from pysal.backends.pytorch_surgery import randomized, weighted_layers
 from pysal.backends.reason import one_line
 from pysal.backends.record import find_labels, find_preprocess
 from pysal.errors import CapabilityError, ShapeError
-from pysal.prepared import INPUT, SEED, SEED_PROBABILITY
+from pysal.prepared import INPUT, SEED, SEED_PROBABILITY, multiplier_name
 from pysal.preprocess import Preprocess
+from pysal.redraw import How
 from pysal.types import ModelInfo
 
 CUDA_ROWS = 20
@@ -114,6 +117,16 @@ class TorchClassifier(BatchedClassifier):
         on_cuda = self.prefers_batches = self._device.type == "cuda"
         super().__init__((CUDA_ROWS if on_cuda else 1) if rows is None else rows)
         self._threads, self._name = threads, name or type(module).__name__
+        self._settings = {
+            "threads": threads,
+            "device": self._device,
+            "precision": self._precision,
+            "compile": compile,
+            "rows": self._rows,
+            "channels_last": channels_last,
+            "output_kind": output_kind,
+            "cuda_graph": cuda_graph,
+        }
         self._event = torch.cuda.Event() if on_cuda else None
         channels_last = on_cuda if channels_last is None else channels_last
         half = PRECISIONS[self._precision]
@@ -148,6 +161,27 @@ class TorchClassifier(BatchedClassifier):
         """Copy a host array to the GPU; on a CPU, itself."""
         return array if self._device.type == "cpu" else self._take(array)
 
+    def weighted_layers(self) -> tuple[str, ...]:
+        """Submodules with parameters, in the order in which they are called; see `Surgery`."""
+        with self._lock, self._ordered(), self._network.computing(self._device.type):
+            return weighted_layers(self._network.module, self._image)
+
+    def randomized(
+        self, layers: Sequence[str], *, seed: int = 0, how: How = "normal"
+    ) -> TorchClassifier:
+        """A classifier over a copy with the parameters of some layers drawn anew; see `Surgery`."""
+        self.check_redraw(layers, how)
+        other = TorchClassifier(
+            randomized(self._network.module, layers, seed=seed, how=how),
+            input_shape=self.info.input_shape,
+            preprocess=self.preprocess,
+            labels=self.info.labels,
+            name=f"{self._name}, randomized",
+            **self._settings,
+        )
+        other.info = dataclasses.replace(other.info, sha256="")
+        return other
+
     # ---- runs ------------------------------------------------------------------------------------
 
     def _forward_run(self, taps: tuple[str, ...]) -> TorchRun:
@@ -155,6 +189,18 @@ class TorchClassifier(BatchedClassifier):
             check_layer(name, self.info.layers, self._name)
         network, image = self._network, self._image
         return self._built(lambda: network.forward(image, taps), {INPUT: image})
+
+    def _scaled_run(self, *layers: str) -> TorchRun:
+        network, image = self._network, self._image
+        for name in layers:
+            check_layer(name, self.info.layers, self._name)
+        found = network.forward(image, layers)
+        factors = {
+            name: torch.ones((self._rows, found[name].shape[1]), device=self._device)
+            for name in layers
+        }
+        inputs = {multiplier_name(name): factor for name, factor in factors.items()}
+        return self._built(lambda: network.scaled(image, factors), {INPUT: image, **inputs})
 
     def _gradient_run(self, rules: str, wrt: str) -> TorchRun:
         if rules != "gradient":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,6 +37,47 @@ def tapped(
         for name in layers:
             stack.enter_context(module.get_submodule(name).register_forward_hook(keep(name)))
         yield found
+
+
+@contextlib.contextmanager
+def scaled(module: nn.Module, factors: Mapping[str, Tensor]) -> Iterator[None]:
+    """Multiply the outputs of layers by factors (n, Q) within the block; the hooks are gone after.
+
+    What follows a layer goes on with the product, a tensor of its own.
+    """
+
+    def multiply(factor: Tensor) -> Hook:
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+            shape = (*factor.shape, *[1] * (output.ndim - 2))
+            return output * factor.reshape(shape).to(output.dtype)
+
+        return hook
+
+    with contextlib.ExitStack() as stack:
+        for name, factor in factors.items():
+            hook = multiply(factor)
+            stack.enter_context(module.get_submodule(name).register_forward_hook(hook))
+        yield
+
+
+@contextlib.contextmanager
+def called(module: nn.Module) -> Iterator[list[str]]:
+    """Names of the submodules that were called within the block, each once, in order."""
+    order: dict[str, None] = {}
+
+    def note(name: str) -> Callable[[nn.Module, Any], None]:
+        def hook(_module: nn.Module, _inputs: Any) -> None:
+            order.setdefault(name)
+
+        return hook
+
+    names: list[str] = []
+    with contextlib.ExitStack() as stack:
+        for name, part in module.named_modules():
+            if name and not isinstance(part, torch.jit.ScriptModule):  # which take no hooks
+                stack.enter_context(part.register_forward_pre_hook(note(name)))
+        yield names
+    names += order
 
 
 @contextlib.contextmanager

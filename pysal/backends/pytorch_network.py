@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 
-from pysal.backends.pytorch_layers import tapped
+from pysal.backends.pytorch_layers import scaled, tapped
 from pysal.backends.pytorch_logits import cotangent, find_tensor, half_scale, to_logits
 from pysal.errors import CapabilityError
 from pysal.prepared import INPUT, LOGITS, gradient_name
@@ -52,7 +53,7 @@ class Network:
         """What the module ends in, (N, K); `hooked` for hooks that must be called."""
         # A copy, because modules may work on their input in place.
         batch = image.clone(memory_format=self._strides)
-        with self._autocast(image.device.type):
+        with self.computing(image.device.type):
             return find_tensor((self.module if hooked else self._fast)(batch))
 
     def forward(self, image: Tensor, taps: tuple[str, ...]) -> dict[str, Tensor]:
@@ -60,6 +61,11 @@ class Network:
         with torch.no_grad(), tapped(self.module, taps) as found:
             logits = to_logits(self.scores(image, hooked=bool(taps)), self._output_kind)
             return {LOGITS: logits, **{name: found[name].float() for name in taps}}
+
+    def scaled(self, image: Tensor, factors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Logits when the channels of layers are multiplied by factors (n, Q), float32."""
+        with torch.no_grad(), scaled(self.module, factors):
+            return {LOGITS: to_logits(self.scores(image), self._output_kind)}
 
     def gradient(
         self, image: Tensor, seed: Tensor, seed_probability: Tensor, wrt: str
@@ -84,7 +90,7 @@ class Network:
                 grad = grad / scale.reshape(-1, *[1] * (grad.ndim - 1))
         return {LOGITS: logits.detach(), gradient_name(wrt): grad}
 
-    def _autocast(self, device: str) -> AbstractContextManager[None]:
+    def computing(self, device: str) -> AbstractContextManager[None]:
         """Half precision where it was asked for; weights are cast already, so nothing is cached."""
         if self._half is None:
             return contextlib.nullcontext()

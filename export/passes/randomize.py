@@ -1,0 +1,58 @@
+"""Draw the weights of layers anew."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from pysal.redraw import How, redraw
+
+PARAMETERS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm"), (1, 2)),
+    "MatMul": (0, 1),
+    **dict.fromkeys(("BatchNormalization", "InstanceNormalization"), (1, 2)),
+    **dict.fromkeys(("LayerNormalization", "GroupNormalization"), (1, 2)),
+    "PRelu": (1,),
+}
+"""Operator -> its inputs that are learnt. Running means and variances of a normalization are not:
+a variance drawn from a normal distribution may be negative."""
+
+
+def weighted_layers(model: onnx.ModelProto, logits: str) -> dict[str, tuple[str, ...]]:
+    """Layers with weights on the way to the logits, {first output: names of weights}, in order.
+
+    Weights are initializers or Constant nodes of floats; one that several layers read belongs to
+    each of them. A bias that is added by a node of its own is not counted.
+    """
+    known = set(_tensors(model.graph))
+    wanted, found = {logits}, {}
+    for node in reversed(model.graph.node):
+        if not any(output in wanted for output in node.output):
+            continue
+        wanted.update(node.input)
+        places = PARAMETERS.get(node.op_type, ())
+        names = tuple(node.input[i] for i in places if i < len(node.input))
+        names = tuple(name for name in names if name in known)
+        if names:
+            found[node.output[0]] = names
+    return dict(reversed(found.items()))
+
+
+def randomize(model: onnx.ModelProto, weights: Collection[str], *, seed: int, how: How) -> None:
+    """Draw weights anew, in place; see `pysal.redraw`."""
+    tensors = _tensors(model.graph)
+    for name in dict.fromkeys(weights):
+        drawn = redraw(numpy_helper.to_array(tensors[name]), name, seed=seed, how=how)
+        tensors[name].CopyFrom(numpy_helper.from_array(drawn, tensors[name].name))
+
+
+def _tensors(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """Float constants by the name of their value."""
+    found = {i.name: i for i in graph.initializer if i.data_type == TensorProto.FLOAT}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            if node.attribute[0].t.data_type == TensorProto.FLOAT:
+                found[node.output[0]] = node.attribute[0].t
+    return found
