@@ -12,14 +12,15 @@ from numpy.typing import ArrayLike
 
 from pysal.backends import open_classifier
 from pysal.chunks import BATCH_SIZE, iter_chunks, warn_assumed
-from pysal.errors import ShapeError
-from pysal.explainer import Explainer
+from pysal.errors import OptionError, ShapeError
+from pysal.explainer import Explain, Explainer, native_maps
 from pysal.methods import METHODS
 from pysal.metrics import METRICS
-from pysal.options import check_needs, check_options
+from pysal.options import check_needs, check_options, rows_of
 from pysal.photos import count_photos
 from pysal.progress import Progress
 from pysal.registry import Entry, lookup
+from pysal.truth import Truth
 from pysal.types import Array, Attribution, MetricResult, ScoreKind, Target
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def measure(
     threads: int | None = None,
     preprocess: Preprocess | Mapping[str, Any] | str | Path | None = None,
     batch_size: int = BATCH_SIZE,
+    truth: Sequence[Truth] | None = None,
+    method: str | Explain | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> MetricResult:
@@ -139,21 +142,29 @@ def measure(
         One map per image at its native resolution, higher = more important; `Attribution.native`.
     targets : int, array_like of shape (N,) or Target, optional
         The class each map explains; `Attribution.target`. Default: the top class.
+    truth : sequence of N Truth, optional
+        What is known of each image, for metrics that compare with it.
+    method : str or callable, optional
+        What made the maps, for metrics that explain again: a name of `methods()`, with its default
+        options, or a function (classifier, batch, target) -> maps (N, h, w).
     **options
         Options of the metric.
 
     Returns
     -------
     MetricResult
-        `values` of shape (N,) and, for curve metrics, `curves` of shape (N, T).
+        `values` of shape (N,) and, for curve metrics, `curves` of shape (N, T). `summarize` makes
+        figures of the whole set from it.
 
     Raises
     ------
     PysalError
         One of its children, as for `explain`; ShapeError if the maps do not fit the images.
     """
-    function = lookup(METRICS, name, "metric").load()
+    entry = lookup(METRICS, name, "metric")
+    function = entry.load()
     check_options(function, options, f'metric "{name}"')
+    told = _told(name, entry, truth, method, count_photos(images))
     saliency = _check_maps(maps, count_photos(images))
     classifier = open_classifier(
         model,
@@ -171,7 +182,10 @@ def measure(
         classifier, images, targets, kind=kind, batch_size=batch_size, progress=progress
     ):
         rows = saliency[chunk.rows]
-        part = chunk.call(function, classifier, chunk.batch, rows, chunk.target, **options)
+        given = rows_of(options, chunk.rows, len(saliency)) | told
+        if "truth" in given:
+            given["truth"] = given["truth"][chunk.rows]
+        part = chunk.call(function, classifier, chunk.batch, rows, chunk.target, **given)
         parts.append(dataclasses.replace(part, metric=name, passes=part.passes + chunk.passes))
     return MetricResult.concat(parts)
 
@@ -186,3 +200,30 @@ def _check_maps(maps: ArrayLike, num_images: int) -> Array:
             f"maps have shape {array.shape}; expected ({num_images}, h, w), one per image"
         )
     return array
+
+
+def _told(
+    name: str,
+    entry: Entry,
+    truth: Sequence[Truth] | None,
+    method: str | Explain | None,
+    num_images: int,
+) -> dict[str, Any]:
+    """What the metric is told besides images, maps and targets."""
+    told: dict[str, Any] = {}
+    if "truth" in entry.takes:
+        if truth is None or len(truth) != num_images:
+            given = "none" if truth is None else len(truth)
+            raise OptionError(
+                f'metric "{name}" compares with what is known of the images: truth has {given}; '
+                f"expected {num_images}, one Truth per image"
+            )
+        told["truth"] = list(truth)
+    if "explain" in entry.takes:
+        if method is None:
+            raise OptionError(
+                f'metric "{name}" explains again: method is None; give the name of the method that '
+                "made the maps, or a function (classifier, batch, target) -> maps"
+            )
+        told["explain"] = native_maps(method) if isinstance(method, str) else method
+    return told

@@ -98,17 +98,57 @@ def _resized(image: Image.Image, preprocess: Preprocess) -> Image.Image:
     height, width = preprocess.size
     if preprocess.resize_shorter_side is None:
         return image.resize((width, height), method)
-    image = _without_ends(image, MAX_ASPECT * max(width / height, height / width))
-    short, side = min(image.size), preprocess.resize_shorter_side
-    scale = max(side / short, height / image.height, width / image.width)
-    if scale == side / short:
-        # Integer arithmetic as torchvision's: the longer side is rounded down.
-        size = [side if edge == short else side * edge // short for edge in image.size]
-    else:
-        size = [max(round(scale * image.width), width), max(round(scale * image.height), height)]
-    image = image.resize((size[0], size[1]), method)
+    image = _without_ends(image, _max_aspect(preprocess))
+    image = image.resize(_scaled(image.size, preprocess), method)
     left, top = round((image.width - width) / 2), round((image.height - height) / 2)
     return image.crop((left, top, left + width, top + height))
+
+
+def visible_box(size: tuple[int, int], preprocess: Preprocess) -> tuple[float, float, float, float]:
+    """The part of an upright photo that the network sees.
+
+    Parameters
+    ----------
+    size : tuple of int
+        (H, W) of the photo.
+    preprocess : Preprocess
+
+    Returns
+    -------
+    left, top, right, bottom : float
+        In pixels of the photo.
+    """
+    height, width = size
+    if preprocess.resize_shorter_side is None:
+        return 0.0, 0.0, float(width), float(height)
+    limit = int(_max_aspect(preprocess) * min(size))
+    inner = min(width, limit), min(height, limit)
+    offset = (width - inner[0]) // 2, (height - inner[1]) // 2
+    scaled = _scaled(inner, preprocess)
+    box: list[float] = []
+    for edge, wide, seen in zip(inner, scaled, preprocess.size[::-1], strict=True):
+        first = round((wide - seen) / 2)
+        box += [first * edge / wide, (first + seen) * edge / wide]
+    left, right, top, bottom = box
+    return left + offset[0], top + offset[1], right + offset[0], bottom + offset[1]
+
+
+def _max_aspect(preprocess: Preprocess) -> float:
+    """Longer side over shorter side from which a strip is cut."""
+    height, width = preprocess.size
+    return MAX_ASPECT * max(width / height, height / width)
+
+
+def _scaled(size: tuple[int, int], preprocess: Preprocess) -> tuple[int, int]:
+    """(width, height) of a photo before the crop."""
+    height, width = preprocess.size
+    short, side = min(size), preprocess.resize_shorter_side or 1
+    scale = max(side / short, height / size[1], width / size[0])
+    if scale == side / short:
+        # Integer arithmetic as torchvision's: the longer side is rounded down.
+        wide, high = (side if edge == short else side * edge // short for edge in size)
+        return wide, high
+    return max(round(scale * size[0]), width), max(round(scale * size[1]), height)
 
 
 def _without_ends(image: Image.Image, aspect: float) -> Image.Image:

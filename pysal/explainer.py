@@ -14,14 +14,40 @@ from numpy.typing import ArrayLike
 from pysal.backends import open_classifier
 from pysal.chunks import BATCH_SIZE, Chunk, check_batch_size, iter_chunks, warn_assumed
 from pysal.methods import METHODS
-from pysal.options import check_needs, check_options
+from pysal.options import check_needs, check_options, rows_of
+from pysal.photos import count_photos
 from pysal.progress import Progress
 from pysal.registry import lookup
-from pysal.types import Attribution, ScoreKind, Target
+from pysal.types import Array, Attribution, ScoreKind, Target
 
 if TYPE_CHECKING:
     from pysal.classifier import Classifier
     from pysal.preprocess import Preprocess
+
+
+Explain = Callable[["Classifier", Array, Target], Array]
+"""Makes native maps (N, h, w) of a batch (N, C, H, W) for its targets."""
+
+
+def native_maps(method: str, **options: Any) -> Explain:
+    """A method by name as a function of classifier, batch and target, in the target's score space.
+
+    Keyword options of a call go before the ones given here.
+
+    Raises
+    ------
+    OptionError
+        If the method or an option is unknown.
+    """
+    function = lookup(METHODS, method, "method").load()
+    check_options(function, options, f'method "{method}"')
+
+    def explain(clf: Classifier, batch: Array, target: Target, **more: Any) -> Array:
+        check_options(function, more, f'method "{method}"')
+        found: Attribution = function(clf, batch, target, **{**options, **more})
+        return found.native
+
+    return explain
 
 
 class Explainer:
@@ -134,12 +160,13 @@ class Explainer:
             batch_size=self._batch_size,
             progress=progress,
         )
-        return Attribution.concat([self._explain(chunk, options) for chunk in chunks])
+        count = count_photos(images)
+        return Attribution.concat(
+            [self._explain(chunk, rows_of(options, chunk.rows, count)) for chunk in chunks]
+        )
 
     def _explain(self, chunk: Chunk, options: Mapping[str, Any]) -> Attribution:
         """Explain one chunk."""
-        if np.ndim(options.get("seed", 0)) == 1:
-            options = {**options, "seed": list(options["seed"])[chunk.rows]}
         part: Attribution = chunk.call(
             self._function, self.classifier, chunk.batch, chunk.target, **options
         )
@@ -154,9 +181,8 @@ class Explainer:
 
     def close(self) -> None:
         """Release what the engine holds, unless the classifier was opened by the caller."""
-        close = getattr(self.classifier, "close", None)
-        if self._owns and close is not None:
-            close()
+        if self._owns:
+            self.classifier.close()
 
     def __enter__(self) -> Explainer:
         return self

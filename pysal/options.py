@@ -7,12 +7,25 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pysal.errors import CapabilityError, OptionError
+import numpy as np
+
+from pysal.errors import CapabilityError, OptionError, ShapeError
 from pysal.registry import Entry
 from pysal.types import ModelInfo
 
-RESERVED = frozenset({"progress"})
+RESERVED = frozenset({"progress", "truth", "explain"})
 """Keyword parameters that the caller's layer fills in itself."""
+
+PER_IMAGE: Mapping[str, tuple[int, ...]] = {
+    "seed": (1,),
+    "base": (3, 4),
+    "segments": (3, 4),
+    "baseline": (4,),
+    "baselines": (4,),
+    "fill": (4,),
+    "weak": (4,),
+}
+"""Options that may be arrays with one entry per image, and how many axes these have then."""
 
 
 def option_defaults(function: Callable[..., Any]) -> dict[str, Any]:
@@ -70,4 +83,39 @@ def check_needs(name: str, registry: Mapping[str, Entry], info: ModelInfo, kind:
     raise CapabilityError(
         f'{kind} "{name}" needs {" and ".join(sorted(missing))}, which {info.name} on '
         f"{info.engine or 'this engine'} does not have; {remedy}"
+    )
+
+
+def rows_of(options: Mapping[str, Any], rows: slice, num_images: int) -> dict[str, Any]:
+    """Options for some of the images: arrays with one entry per image are cut.
+
+    Parameters
+    ----------
+    options : mapping
+    rows : slice
+        Which of the images.
+    num_images : int
+        Of all of them; an array may also have one entry for all.
+
+    Raises
+    ------
+    ShapeError
+        If an array of `PER_IMAGE` has another number of entries.
+    """
+    return {name: _cut(name, value, rows, num_images) for name, value in options.items()}
+
+
+def _cut(name: str, value: Any, rows: slice, num_images: int) -> Any:
+    """Rows of one option, or the option itself where it is the same for all images."""
+    if name == "baselines" and isinstance(value, list | tuple):
+        return [_cut(name, entry, rows, num_images) for entry in value]
+    is_list = isinstance(value, list | tuple) and name == "seed"
+    if not (is_list or hasattr(value, "ndim")) or np.ndim(value) not in PER_IMAGE.get(name, ()):
+        return value
+    if len(value) == num_images:
+        return value[rows]
+    if len(value) == 1:
+        return value
+    raise ShapeError(
+        f"{name} has {len(value)} entries for {num_images} images; give one for each, or one"
     )

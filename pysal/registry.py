@@ -29,7 +29,14 @@ class Entry:
     source : str
         Paper and equation or section.
     better : {"higher", "lower", ""}
-        Direction of a metric.
+        Direction of a metric's first value.
+    values : mapping of str to {"higher", "lower", ""}
+        Names of a metric's values and their directions, the main one first.
+    takes : frozenset of str
+        Subset of {"truth", "explain"}: what a metric is told besides images, maps and targets.
+    aggregate : str
+        "module:name" of what makes figures of a whole set from a metric's result; empty where they
+        are the means of the values.
     kind : {"probability", "logit"}
         Score space that a method explains where the caller does not say.
     extra : str
@@ -42,6 +49,9 @@ class Entry:
     cost: str = ""
     source: str = ""
     better: str = ""
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    takes: frozenset[str] = frozenset()
+    aggregate: str = ""
     kind: ScoreKind = "probability"
     extra: str = ""
 
