@@ -214,6 +214,28 @@ class Ranked:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Joined:
+    """Versions of several composers, those of the first one first.
+
+    Attributes
+    ----------
+    parts : sequence of (Composer, int)
+        Each with the number of its versions.
+    """
+
+    parts: Sequence[tuple[Composer, int]]
+
+    def __call__(self, image: int, first: int, out: AnyArray) -> None:
+        """Let each part write those of the versions first, first + 1, ... that are its own."""
+        start, last = 0, first + len(out)
+        for compose, count in self.parts:
+            low, high = max(first, start), min(last, start + count)
+            if low < high:
+                compose(image, low - start, out[low - first : high - first])
+            start += count
+
+
 def _threads(out: AnyArray) -> int:
     """Who writes one version at a time is one of several threads, and starts no team."""
     return 1 if len(out) == 1 else 0

@@ -113,6 +113,19 @@ def test_seeds_per_image_follow_the_chunks(clf: ToyClassifier, registries: Any) 
     assert a.trace["seed"].tolist() == [7, 8, 9]
 
 
+def test_arrays_per_image_follow_the_chunks(clf: ToyClassifier) -> None:
+    batch, base = clf.photos(5), np.random.default_rng(1).random((5, 16, 16)).astype(np.float32)
+    segments = np.broadcast_to(
+        np.kron(np.arange(16).reshape(4, 4), np.ones((4, 4), int)), (5, 16, 16)
+    )
+    options = {"method": "xrai", "base": base, "segments": segments, "dilation": 0, "min_area": 1}
+    whole = pysal.explain(clf, batch, **options)
+    parts = pysal.explain(clf, batch, batch_size=2, **options)
+    np.testing.assert_array_equal(parts.map, whole.map)
+    with pytest.raises(pysal.ShapeError, match="base has 4 entries for 5 images"):
+        pysal.explain(clf, batch, **{**options, "base": base[:4]})
+
+
 def test_progress_counts_images(clf: ToyClassifier) -> None:
     seen: list[tuple[float, float]] = []
     report = lambda done, total: seen.append((done, total))  # noqa: E731
@@ -250,7 +263,7 @@ def test_measure_takes_one_bare_map(clf: ToyClassifier) -> None:
 @pytest.mark.parametrize(
     ("name", "maps", "options", "line"),
     [
-        ("insertion", np.zeros((2, 4, 4)), {}, "did you mean insertion_deletion"),
+        ("insertion_delet", np.zeros((2, 4, 4)), {}, "did you mean insertion_deletion"),
         ("insertion_deletion", np.zeros((3, 4, 4)), {}, "expected (2, h, w)"),
         ("insertion_deletion", np.zeros((4, 4)), {}, "expected (2, h, w)"),
         ("insertion_deletion", np.zeros((2, 4, 4)), {"protocl": "igos"}, "did you mean protocol"),

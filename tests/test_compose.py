@@ -7,7 +7,7 @@ import pytest
 from toy import ToyClassifier
 
 from pysal import kernels
-from pysal.compose import Gridded, Masked, OnPath, Patched, Ranked, Segmented
+from pysal.compose import Gridded, Joined, Masked, OnPath, Patched, Ranked, Segmented
 from pysal.types import Noise, Target
 
 RNG = np.random.default_rng(0)
@@ -52,6 +52,24 @@ CASES = {
         kernels.blend_grids(X, None, GRIDS[0], OFFSETS[0], (20, 20)),
     ),
     "ranked": (Ranked(X, BASE, RANKS, ENDS), kernels.blend_ranked(X, BASE, RANKS, ENDS)),
+    "joined": (
+        Joined(
+            [
+                (Patched(X, BASE, CORNERS, (6, 5)), 2),
+                (Ranked(X, BASE, RANKS, ENDS[:0]), 0),
+                (Ranked(BASE, X, RANKS, ENDS), 4),
+                (Ranked(X, BASE, RANKS, ENDS), 3),
+            ]
+        ),
+        np.concatenate(
+            [
+                kernels.blend_patches(X, BASE, CORNERS[:2], (6, 5)),
+                kernels.blend_ranked(BASE, X, RANKS, ENDS[:4]),
+                kernels.blend_ranked(X, BASE, RANKS, ENDS[:3]),
+            ],
+            axis=1,
+        ),
+    ),
 }
 
 

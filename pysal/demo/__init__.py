@@ -86,7 +86,7 @@ def run_demo(
         If no engine, or no matplotlib, is installed.
     """
     import pysal
-    from pysal.metrics.iou import iou
+    from pysal.metrics.iou import iou_curve
     from pysal.report.save import check_folder
 
     check_folder(Path(out))
@@ -97,7 +97,7 @@ def run_demo(
     curves = pysal.measure(
         "insertion_deletion", explainer.classifier, paths, found.native, targets=found.target
     )
-    overlap = iou(found.map, np.stack([picture.mask for picture in pictures]))
+    overlap = iou_curve(found.map, np.stack([picture.mask for picture in pictures]))
     found.save(str(out))
     figure = _draw(found, curves, pictures, Path(out))
     return [

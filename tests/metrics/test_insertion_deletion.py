@@ -9,9 +9,11 @@ from toy import ToyClassifier
 from pysal.baselines import make_baseline
 from pysal.errors import OptionError, ShapeError
 from pysal.heatmap import upsample
+from pysal.masking import MaskedScore
 from pysal.metrics import METRICS
 from pysal.metrics import insertion_deletion as module
 from pysal.metrics.insertion_deletion import insertion_deletion
+from pysal.metrics.insertion_protocols import settle
 from pysal.types import Passes, Target
 
 
@@ -101,6 +103,100 @@ def test_rise_protocol_is_the_loop(clf, photos):
     assert result.curves["fraction"][-2] == pytest.approx(250 / 256)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "baselines", "step"),
+    [
+        ("rise", ("mean", "blur11"), 8 * 16),
+        ("aop", ("blur", "blur"), 2 * 16),
+        ("g", ("mean", "mean"), 8 * 16),
+    ],
+)
+def test_protocols_of_pixels_are_the_loop(clf, photos, protocol, baselines, step):
+    maps = np.random.default_rng(0).normal(size=(4, 16, 16))
+    target = clf.top(photos)
+    result = insertion_deletion(clf, photos, maps, target, protocol=protocol)
+    assert result.options["step"] == step
+    assert result.options["cells"] == "image"
+    assert (result.options["deletion_baseline"], result.options["insertion_baseline"]) == baselines
+    away, back = (make_baseline(kind, photos, clf.preprocess) for kind in baselines)
+    for i in range(4):
+        expected = naive(clf, photos[i], maps[i], target.index[i], step, away[i], back[i])
+        found = result.values["deletion"][i], result.values["insertion"][i]
+        np.testing.assert_allclose(found, expected, atol=2e-6)
+    steps = 256 // step
+    assert len(result.curves["fraction"]) == steps + 1
+    assert result.passes == Passes(4 * (2 * steps + (baselines[0] != baselines[1])), 0)
+
+
+def test_published_numbers_of_pixel_steps():
+    """224 x 224: 28 steps of 1,792 pixels, and 112 of 448."""
+    for protocol, step, steps in (("rise", 1792, 28), ("g", 1792, 28), ("aop", 448, 112)):
+        chosen = settle(protocol, None, (None, None), None, False, "stable", 1)
+        assert chosen.step_of(224 * 224, 224) == step
+        assert 224 * 224 / step == steps
+
+
+def test_options_make_one_protocol_another(clf, photos):
+    maps = np.random.default_rng(0).normal(size=(4, 5, 7)).astype(np.float32)
+    target = clf.top(photos)
+    rise = insertion_deletion(clf, photos, maps, target, protocol="rise")
+    made = insertion_deletion(
+        clf,
+        photos,
+        maps,
+        target,
+        protocol="igos",
+        cells="image",
+        deletion_baseline="mean",
+        insertion_baseline="blur11",
+        step=8 * 16,
+    )
+    np.testing.assert_array_equal(made.curves["deletion"], rise.curves["deletion"])
+    np.testing.assert_array_equal(made.curves["insertion"], rise.curves["insertion"])
+    coarse = insertion_deletion(clf, photos, maps, target, protocol="rise", cells="map", step=3)
+    np.testing.assert_allclose(coarse.curves["fraction"], np.append(np.arange(0, 35, 3), 35) / 35)
+
+
+def test_no_mask_is_stored(clf, photos, monkeypatch):
+    """Same bits as with stored masks, and what the engine is given does not grow with the steps."""
+    maps = np.random.default_rng(0).integers(0, 9, (4, 8, 8)).astype(float)
+    target = clf.top(photos)
+    kinds = {"deletion_baseline": "mean", "insertion_baseline": "blur11"}
+    given = []
+
+    def watched(compose, num_images, count, target):
+        given.append((compose, count))
+        return ToyClassifier.score_composed(clf, compose, num_images, count, target)
+
+    monkeypatch.setattr(clf, "score_composed", watched)
+    monkeypatch.setattr(clf, "score_masked", None)
+    for step in (1, 7):
+        result = insertion_deletion(clf, photos, maps, target, step=step, **kinds)
+        ((compose, count),) = given
+        arrays = [a for part, _ in compose.parts for a in (part.ranks, part.thresholds)]
+        assert count == 2 * (len(result.curves["fraction"]) - 1) + 1
+        assert sum(a.size for a in arrays) < 3 * maps.size + 2 * count
+        given.clear()
+        monkeypatch.undo()
+        check_stored_form(clf, photos, maps, target, result)
+        monkeypatch.setattr(clf, "score_composed", watched)
+        monkeypatch.setattr(clf, "score_masked", None)
+
+
+def check_stored_form(clf, photos, maps, target, result):
+    """Compare with masks that are made first, one per step, to the bit."""
+    away, back = (make_baseline(kind, photos, clf.preprocess) for kind in ("mean", "blur11"))
+    ranks = np.empty((4, 64), int)
+    for row, saliency in zip(ranks, maps, strict=True):
+        row[np.argsort(-saliency.ravel(), kind="stable")] = np.arange(64)
+    ends = np.rint(64 * result.curves["fraction"])
+    masks = (ranks.reshape(4, 1, 8, 8) >= ends[:, None, None]).astype(np.float32)
+    deletion = MaskedScore(clf, photos, away, target).score(masks)
+    insertion = MaskedScore(clf, back, photos, target).score(masks)
+    np.testing.assert_array_equal(result.curves["deletion"], deletion)
+    np.testing.assert_array_equal(result.curves["insertion"], insertion)
+
+
 def test_rise_enlarges_maps_of_another_size(clf, photos):
     maps = np.random.default_rng(0).normal(size=(4, 5, 7)).astype(np.float32)
     small = insertion_deletion(clf, photos, maps, clf.top(photos), protocol="rise")
@@ -175,12 +271,11 @@ def test_passes_are_those_counted(clf, photos):
         assert result.passes == clf.passes == Passes(4 * per_image, 0), options
 
 
-def test_batch_groups_and_chunks_change_nothing(clf, photos, monkeypatch):
+def test_batch_and_groups_change_nothing(clf, photos, monkeypatch):
     maps = np.random.default_rng(0).normal(size=(4, 8, 8))
     target = clf.top(photos)
     whole = insertion_deletion(clf, photos, maps, target)
     monkeypatch.setattr(module, "GROUP", 3)
-    monkeypatch.setattr(module, "MASK_VALUES", 500)
     calls = []
     parts = insertion_deletion(clf, photos, maps, target, progress=lambda *c: calls.append(c))
     np.testing.assert_array_equal(whole.curves["deletion"], parts.curves["deletion"])
@@ -204,6 +299,20 @@ def test_ties(clf, photos):
     np.testing.assert_array_equal(random[0].values["deletion"], random[1].values["deletion"])
     assert (random[0].values["deletion"] != stable.values["deletion"]).all()
     assert random[2].options["orders"] == 4
+    # One seed each is what each image has with its own.
+    seeds = [3, 8, 3, 9]
+    each = insertion_deletion(clf, photos, maps, target, tie="random", orders=4, seed=seeds)
+    np.testing.assert_array_equal(
+        each.values["deletion"][[0, 2]], random[2].values["deletion"][[0, 2]]
+    )
+    for i in (1, 3):
+        rows = slice(i, i + 1)
+        options = {"tie": "random", "orders": 4, "seed": seeds[i]}
+        alone = insertion_deletion(clf, photos[rows], maps[rows], target[rows], **options)
+        assert alone.values["deletion"][0] == each.values["deletion"][i]
+    last = insertion_deletion(clf, photos, maps, target, tie="reverse")
+    rising = insertion_deletion(clf, photos, falling[:, ::-1, ::-1], target)
+    np.testing.assert_array_equal(last.values["deletion"], rising.values["deletion"])
     # Without ties the random orders agree.
     strict = insertion_deletion(clf, photos, falling, target, tie="random", orders=2)
     np.testing.assert_allclose(strict.values["deletion"], ranked.values["deletion"])
@@ -251,6 +360,9 @@ def test_wrong_maps(clf, photos, shape):
     ("name", "value"),
     [
         ("protocol", "pixel"),
+        ("cells", "pixels"),
+        ("legacy_igos_pp", 1),
+        ("deletion_baseline", np.zeros((16, 16, 3))),
         ("tie", "high"),
         ("step", 0),
         ("step", 1.5),
