@@ -39,7 +39,7 @@ EXCEPTIONS = {
 }
 
 OPTIONAL = {"cupy", "matplotlib", "onnx", "onnxruntime", "openvino", "pyvista", "ray", "skimage"}
-OPTIONAL |= {"lpips", "tensorrt", "torch", "torchvision"}
+OPTIONAL |= {"lpips", "pyarrow", "pycocotools", "scipy", "tensorrt", "torch", "torchvision"}
 AT_TOP_LEVEL = {
     "pysal.export": {"onnx"},
     "pysal.backends.ort": {"onnxruntime"},

@@ -22,8 +22,6 @@ SIZE = 112
 CHANNELS = (12, 24, 32, 40, 48)
 HIDDEN = 48
 MEAN, STD = 0.5, 0.25
-HIDE = 0.12
-"""Share of training images without their flower, of those without all, and without the rest."""
 PREPROCESS = {
     "size": [SIZE, SIZE],
     "resize_shorter_side": SIZE,
@@ -39,7 +37,7 @@ PREPROCESS = {
     "note": "trained on an8Flower as rendered by pysal; Apache-2.0",
 }
 Batches: TypeAlias = tuple[Any, Any, Any]
-"""Tensors: pixels (N, 3, H, W) in [0, 1], flower masks (N, 1, H, W), class weights (N, K)."""
+"""Tensors: pixels (N, 3, H, W) in [0, 1], region masks (N, 1, H, W), class weights (N, K)."""
 
 
 def load_torch() -> Any:
@@ -82,22 +80,33 @@ def to_input(pixels: Any) -> Any:
 
 def blur(pixels: Any, sigma: float) -> Any:
     """Gaussian blur of a batch, mirrored at the borders."""
+    rows, columns = (_blur_matrix(side, sigma) for side in pixels.shape[2:])
+    return rows @ pixels @ columns.T
+
+
+def _blur_matrix(size: int, sigma: float) -> Any:
+    """What a blur does to a line, as a matrix (size, size): quicker than a wide convolution."""
     torch = load_torch()
-    reach = min(int(3 * sigma + 0.5), pixels.shape[-1] - 1)
+    reach = min(int(3 * sigma + 0.5), size - 1)
     at = torch.arange(-reach, reach + 1, dtype=torch.float32)
     weights = torch.exp(-(at**2) / (2 * sigma**2))
-    kernel = (weights / weights.sum()).repeat(3, 1, 1, 1)
-    padded = torch.nn.functional.pad(pixels, (reach,) * 4, mode="reflect")
-    across = torch.nn.functional.conv2d(padded, kernel, groups=3)
-    return torch.nn.functional.conv2d(across, kernel.transpose(2, 3), groups=3)
+    padded = torch.nn.functional.pad(torch.eye(size)[None], (reach, reach), mode="reflect")
+    kernel = (weights / weights.sum())[None, None]
+    return torch.nn.functional.conv1d(padded.transpose(0, 1), kernel)[:, 0].T
 
 
-def augment_batch(batch: Batches) -> tuple[Any, Any]:
+def augment_batch(batch: Batches, hide: float = 0.0) -> tuple[Any, Any]:
     """Vary brightness, colour cast, sharpness and grain; hide parts of some images.
 
-    Hiding is by a strong blur or by one grey. Where the flower is hidden, alone or with the whole
-    image, all classes are wanted equally; where only the rest is hidden, the class stays. So the
-    network is taught that the flower is the evidence, and that it is to be unsure without it.
+    Parameters
+    ----------
+    batch : tuple of tensors
+        Pixels, masks and class weights. The masks are used for hiding only.
+    hide : float in [0, 1/3]
+        Share of images without their region, of those without all, and of those without the rest.
+        Hiding is by a strong blur or by one grey. Where the region is hidden, alone or with the
+        whole image, all classes are wanted equally; where only the rest is hidden, the class stays.
+        So the network is taught that the region is the evidence, and to be unsure without it.
 
     Returns
     -------
@@ -107,13 +116,8 @@ def augment_batch(batch: Batches) -> tuple[Any, Any]:
     """
     torch = load_torch()
     pixels, masks, wanted = batch
-    pixels, wanted = pixels.clone(), wanted.clone()
-    draw = torch.rand(len(pixels))
-    parts = (masks > 0, torch.ones_like(masks) > 0, masks == 0)
-    for k, part in enumerate(parts):
-        rows = (draw >= k * HIDE) & (draw < (k + 1) * HIDE)
-        pixels[rows] = torch.where(part[rows], _cover(pixels[rows]), pixels[rows])
-    wanted[draw < 2 * HIDE] = 1 / wanted.shape[1]
+    if hide:
+        pixels, wanted = _hidden(pixels.clone(), masks, wanted.clone(), hide)
     count = len(pixels)
     soft = torch.nn.functional.avg_pool2d(pixels, 3, 1, 1, count_include_pad=False)
     pixels = torch.lerp(pixels, soft, torch.rand(count, 1, 1, 1))
@@ -123,6 +127,18 @@ def augment_batch(batch: Batches) -> tuple[Any, Any]:
     brightness = torch.empty(count, 1, 1, 1).uniform_(0.75, 1.25)
     grain = torch.rand(count, 1, 1, 1) * 0.06 * torch.randn_like(pixels)
     return (pixels * brightness + cast + grain).clamp(0, 1), wanted
+
+
+def _hidden(pixels: Any, masks: Any, wanted: Any, hide: float) -> tuple[Any, Any]:
+    """Hide the region of some images, all of others, the rest of others."""
+    torch = load_torch()
+    draw = torch.rand(len(pixels))
+    parts = (masks > 0, torch.ones_like(masks) > 0, masks == 0)
+    for k, part in enumerate(parts):
+        rows = (draw >= k * hide) & (draw < (k + 1) * hide)
+        pixels[rows] = torch.where(part[rows], _cover(pixels[rows]), pixels[rows])
+    wanted[draw < 2 * hide] = 1 / wanted.shape[1]
+    return pixels, wanted
 
 
 def _cover(pixels: Any) -> Any:

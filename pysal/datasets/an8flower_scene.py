@@ -1,14 +1,15 @@
-"""Camera and light of the an8Flower pictures: one function that draws coloured parts."""
+"""Camera and light of the an8Flower pictures: one stage per plant, photographed from all sides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pysal.datasets.an8flower_mesh import Surface, load_pyvista, plant
+from pysal.datasets.an8flower_mesh import Surface, load_pyvista
+from pysal.datasets.an8flower_plant import plant
 
 Colour = tuple[int, int, int]
 
@@ -22,40 +23,56 @@ LIGHTS = (((-0.6, 0.8, 1.0), 0.8), ((0.9, -0.1, 0.8), 0.4))
 
 
 def draw(
-    colours: Mapping[str, Colour], heading: float, size: int, *, flat: bool = False
-) -> NDArray[np.uint8]:
-    """One picture of the plant.
+    colours: Mapping[str, Colour], headings: Iterable[float], size: int, *, flat: bool = False
+) -> Iterator[NDArray[np.uint8]]:
+    """Pictures of one plant.
 
     Parameters
     ----------
     colours : mapping of str to colour
         Parts that are shown, and their colour in RGB.
-    heading : float
+    headings : iterable of float
         Degrees by which the camera has walked around the plant; the light goes with it.
     size : int
         Height and width in pixels.
     flat : bool
         True gives pure colours on black: no light, no shades, no smoothing.
 
-    Returns
-    -------
+    Yields
+    ------
     ndarray of shape (size, size, 3), uint8
+        One per heading, the same whichever came before it.
+
+    Notes
+    -----
+    To set the stage costs as much as five pictures, so draw many headings in one call.
     """
     pyvista = load_pyvista()
     with pyvista.vtk_verbosity("off"):
         plotter = pyvista.Plotter(off_screen=True, window_size=(size, size), lighting="none")
+    try:
         plotter.render_window.SetMultiSamples(0)
         plotter.set_background((0, 0, 0) if flat else BACKGROUND)
         for part, colour in colours.items():
             for surface in plant()[part]:
                 _add(plotter, surface, colour, flat)
-        _aim(plotter, heading)
         for position, intensity in LIGHTS:
             light = pyvista.Light(position=position, light_type="camera light")
             light.intensity = intensity
             plotter.add_light(light)
-        image = plotter.screenshot(return_img=True)
+        for heading in headings:
+            yield _photograph(plotter, heading)
+    finally:
         plotter.close()
+
+
+def _photograph(plotter: Any, heading: float) -> NDArray[np.uint8]:
+    """One picture of the stage."""
+    with load_pyvista().vtk_verbosity("off"):
+        _aim(plotter, heading)
+        # Without it, a screenshot after the first shows the camera's last place.
+        plotter.render()
+        image = plotter.screenshot(return_img=True)
     return np.array(image[..., :3], np.uint8)
 
 

@@ -62,9 +62,9 @@ def plants(frames: tuple[int, ...] = (0, 9, 22, 31)) -> list[tuple[Pixels, NDArr
     from pysal.datasets.an8flower_scene import BACKGROUND
 
     views = [
-        an8flower.render("single-6c", cls, frame)[0]
+        rgb
         for cls in an8flower.classes("single-6c")
-        for frame in frames
+        for rgb, _ in an8flower.render_frames("single-6c", cls, frames)
     ]
     return [(view, (view != np.array(BACKGROUND, np.uint8)).any(axis=2)) for view in views]
 

@@ -1,8 +1,5 @@
-import json
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from pysal.errors import OptionError
 
@@ -95,23 +92,6 @@ def test_folds_part_the_frames():
         an8flower.folds(k=1)
 
 
-def test_write_dataset_resumes(tmp_path, monkeypatch):
-    monkeypatch.setitem(an8flower.VARIANTS, "small", {"red": an8flower.VARIANTS[VARIANT]["red"]})
-    assert an8flower.write_dataset(tmp_path, "small", frames=[3]) == 25
-    assert an8flower.write_dataset(tmp_path, "small", frames=[3]) == 0
-    lost = tmp_path / "masks/red/img4/p2/r5.png"
-    lost.unlink()
-    assert an8flower.write_dataset(tmp_path, "small", frames=[3]) == 25
-    pairs = list(an8flower.augment(*an8flower.render(VARIANT, "red", 3)))
-    np.testing.assert_array_equal(np.asarray(Image.open(lost)) > 0, pairs[9][1])
-    image = Image.open(tmp_path / "images/red/img4/p2/r5.png")
-    np.testing.assert_array_equal(np.asarray(image), pairs[9][0])
-    assert an8flower.write_dataset(tmp_path / "plain", "small", frames=[3], augmented=False) == 1
-    assert (tmp_path / "plain/images/red/img4.png").exists()
-    assert json.loads((tmp_path / "dataset.json").read_text())["classes"] == ["red"]
-    assert not list(tmp_path.rglob("*.part"))
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -126,3 +106,69 @@ def test_errors_name_what_was_given(arguments, message):
         an8flower.render(*arguments)
     with pytest.raises(OptionError, match="at least 250"):
         next(an8flower.augment(np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), bool)))
+
+
+def test_many_frames_are_the_same_as_one_by_one(view):
+    pairs = list(an8flower.render_frames(VARIANT, "red", [7, 3, 3]))
+    for rgb, mask in pairs[1:]:
+        np.testing.assert_array_equal(rgb, view[0])
+        np.testing.assert_array_equal(mask, view[1])
+    assert (pairs[0][1] != view[1]).any()
+    with pytest.raises(OptionError, match="frame is 40"):
+        an8flower.render_frames(VARIANT, "red", [0, 40])
+
+
+def dominant(rgb, channels, others, factor=1.8):
+    """Where some channels are all much stronger than the others."""
+    strong, weak = rgb[..., channels].min(axis=2), rgb[..., others].max(axis=2)
+    return strong.astype(float) > factor * weak
+
+
+@pytest.mark.parametrize("frame", [24])
+def test_stem_classes_show_their_colour_on_the_stem(frame):
+    rgb, mask = an8flower.render("double-12c", "blue-stem", frame)
+    flower_rgb, flower = an8flower.render("double-12c", "blue-flower", frame)
+    assert 0.008 < mask.mean() < 0.025
+    assert not (mask & flower).any()
+    blue = dominant(rgb, [2], [0, 1])
+    assert (blue & mask).sum() > 0.95 * blue.sum() > 0
+    assert (blue & mask).sum() > 0.8 * mask.sum()
+    # The stem is below the flower, which is plain.
+    assert np.flatnonzero(mask.any(axis=1)).mean() > np.flatnonzero(flower.any(axis=1)).mean() + 30
+    assert not dominant(rgb, [2], [0, 1])[flower].any()
+    assert dominant(flower_rgb, [2], [0, 1])[flower].mean() > 0.9
+
+
+def test_stem_classes_differ_in_the_mask_only():
+    rgb, mask = an8flower.render("double-12c", "red-stem", 10)
+    other, other_mask = an8flower.render("double-12c", "pink-stem", 10)
+    np.testing.assert_array_equal(mask, other_mask)
+    differs = (rgb != other).any(axis=2)
+    assert differs[mask].all()
+    assert (differs & ~mask).sum() < 0.6 * mask.sum()
+
+
+@pytest.mark.parametrize("frame", [3])
+def test_parts_are_what_the_classes_of_the_third_variant_have(frame):
+    balls, on_flower = an8flower.render("part-2c", "balls", frame)
+    thorns, on_stem = an8flower.render("part-2c", "thorns", frame)
+    assert 0.01 < on_flower.mean() < 0.05
+    assert 0.004 < on_stem.mean() < 0.02
+    assert not (on_flower & on_stem).any()
+    # Away from both parts and their smooth edges, the plants are the same.
+    near = on_flower | on_stem
+    for dy, dx in np.ndindex(3, 3):
+        near |= np.roll(on_flower | on_stem, (dy - 1, dx - 1), axis=(0, 1))
+    # Slivers thinner than a pixel colour it without holding its centre.
+    assert (balls != thorns).any(axis=2)[~near].sum() < 20
+    assert (balls != thorns).any(axis=2)[on_flower | on_stem].mean() > 0.95
+
+
+def test_variants_have_the_classes_of_the_paper():
+    assert [len(an8flower.classes(variant)) for variant in an8flower.VARIANTS] == [6, 12, 2]
+    regions = {
+        cls: look.region for table in an8flower.VARIANTS.values() for cls, look in table.items()
+    }
+    assert regions["red"] == regions["red-flower"] == ("flower",)
+    assert regions["red-stem"] == ("stout_stem",)
+    assert (regions["balls"], regions["thorns"]) == (("balls",), ("thorns",))

@@ -1,0 +1,98 @@
+"""The categories of COCO as classes of ImageNet-1k: which indices show the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_BIRDS = (*range(7, 25), *range(80, 101), *range(127, 147))
+_BALLS = (429, 430, 522, 574, 722, 768, 805, 852, 890)
+_BOATS = (472, 484, 510, 554, 576, 625, 628, 724, 780, 814, 871, 914)
+_CARS = (407, 436, 468, 511, 609, 627, 656, 661, 734, 751, 817)
+
+COCO_TO_IMAGENET: Mapping[str, tuple[int, ...]] = {
+    "person": (),
+    "bicycle": (444, 671),
+    "car": _CARS,
+    "motorcycle": (665, 670),
+    "airplane": (404, 895),
+    "bus": (654, 779, 874),
+    "train": (466, 547, 565, 705, 820, 829),
+    "truck": (555, 569, 675, 717, 864, 867),
+    "boat": _BOATS,
+    "traffic light": (920,),
+    "fire hydrant": (),
+    "stop sign": (919,),
+    "parking meter": (704,),
+    "bench": (703,),
+    "bird": _BIRDS,
+    "cat": tuple(range(281, 286)),
+    "dog": tuple(range(151, 269)),
+    "horse": (339,),
+    "sheep": (348, 349),
+    "cow": (345,),
+    "elephant": (101, 385, 386),
+    "bear": (294, 295, 296, 297),
+    "zebra": (340,),
+    "giraffe": (),
+    "backpack": (414,),
+    "umbrella": (879,),
+    "handbag": (636, 748),
+    "tie": (451, 457, 906),
+    "suitcase": (),
+    "frisbee": (),
+    "skis": (795,),
+    "snowboard": (),
+    "sports ball": _BALLS,
+    "kite": (),
+    "baseball bat": (),
+    "baseball glove": (),
+    "skateboard": (),
+    "surfboard": (),
+    "tennis racket": (752,),
+    "bottle": (440, 720, 737, 898, 907),
+    "wine glass": (572,),
+    "cup": (504, 968),
+    "fork": (),
+    "knife": (499,),
+    "spoon": (910,),
+    "bowl": (659, 809),
+    "banana": (954,),
+    "apple": (948,),
+    "sandwich": (933,),
+    "orange": (950,),
+    "broccoli": (937,),
+    "carrot": (),
+    "hot dog": (934,),
+    "pizza": (963,),
+    "donut": (),
+    "cake": (),
+    "chair": (423, 559, 765, 857),
+    "couch": (831,),
+    "potted plant": (738,),
+    "bed": (564,),
+    "dining table": (532,),
+    "toilet": (861,),
+    "tv": (664, 782, 851),
+    "laptop": (620, 681),
+    "mouse": (673,),
+    "remote": (761,),
+    "keyboard": (508, 878),
+    "cell phone": (487,),
+    "microwave": (651,),
+    "oven": (827,),
+    "toaster": (859,),
+    "sink": (896,),
+    "refrigerator": (760,),
+    "book": (917, 921),
+    "clock": (409, 530, 892),
+    "vase": (883,),
+    "scissors": (),
+    "teddy bear": (850,),
+    "hair drier": (589,),
+    "toothbrush": (),
+}
+"""Category -> class indices, none where ImageNet-1k has no such thing; no class is in two.
+
+Parts of a thing (car wheel) and its wild relatives (wolves, big cats) are left out; a kind of the
+thing counts (a school bus is a bus).
+"""
