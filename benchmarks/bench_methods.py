@@ -37,8 +37,16 @@ DATA = Path(os.environ.get("PYSAL_DATA", ROOT.parent / "shared" / "data"))
 RESULTS = Path(__file__).parent / "results" / "methods.json"
 NETWORKS = ("squeezenet1.1", "mobilenet_v2")
 SKIPPED = {"relevant_features": "explains features selected on a data set of the model"}
-OPTIONS: dict[str, dict[str, Any]] = {"occlusion": {"stride": 8}}
-"""What differs from the defaults: occlusion at every pixel takes 44,101 passes per photo."""
+OPTIONS: dict[str, dict[str, Any]] = {
+    "occlusion": {"stride": 8},
+    "sliding_patch": {"stride": 8},
+    "sp_g": {"stride": 8},
+    "lime": {"samples": 500},
+    "lime_g": {"samples": 500},
+    "fido": {"steps": 150},
+}
+"""What differs from the defaults, which take minutes per photo: 44,101 passes for occlusion, 4,356
+fillings for SP-G."""
 MONTAGE_PHOTOS = 6
 SIDE = 112
 

@@ -1,0 +1,1 @@
+"""One program per paper: its tables on the networks and photos that are here."""
