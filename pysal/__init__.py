@@ -25,9 +25,14 @@ if TYPE_CHECKING:
         ShapeError,
         UnsupportedOpError,
     )
+    from pysal.evaluation import Evaluation, evaluate
     from pysal.explainer import Explainer
-    from pysal.features import FeatureSet, average_images, select_features
+    from pysal.features import FeatureSet
+    from pysal.interpretation import average_images, select_features
     from pysal.preprocess import Preprocess
+    from pysal.studies import compare_fillers, feature_reconstruction, filter_ablation
+    from pysal.summary import summarize
+    from pysal.truth import Region, Truth
     from pysal.types import Attribution, MetricResult, ModelInfo, Passes, Target
 
     __version__: str
@@ -46,9 +51,14 @@ _HOMES = {
         "ShapeError",
         "UnsupportedOpError",
     ),
+    "pysal.evaluation": ("Evaluation", "evaluate"),
     "pysal.explainer": ("Explainer",),
-    "pysal.features": ("FeatureSet", "average_images", "select_features"),
+    "pysal.features": ("FeatureSet",),
+    "pysal.interpretation": ("average_images", "select_features"),
     "pysal.preprocess": ("Preprocess",),
+    "pysal.studies": ("compare_fillers", "feature_reconstruction", "filter_ablation"),
+    "pysal.summary": ("summarize",),
+    "pysal.truth": ("Region", "Truth"),
     "pysal.types": ("Attribution", "MetricResult", "ModelInfo", "Passes", "Target"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -58,6 +68,7 @@ __all__ = [
     "Attribution",
     "CapabilityError",
     "Classifier",
+    "Evaluation",
     "Explainer",
     "FeatureSet",
     "InputError",
@@ -69,17 +80,24 @@ __all__ = [
     "Passes",
     "Preprocess",
     "PysalError",
+    "Region",
     "ShapeError",
     "Target",
+    "Truth",
     "UnsupportedOpError",
     "__version__",
     "average_images",
+    "compare_fillers",
+    "evaluate",
     "explain",
+    "feature_reconstruction",
+    "filter_ablation",
     "measure",
     "methods",
     "metrics",
     "open_classifier",
     "select_features",
+    "summarize",
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pysal.cli.demo import demo
+from pysal.cli.evaluate import evaluate
 from pysal.cli.explain import explain
 from pysal.cli.export import export
 from pysal.cli.guard import WRONG_USE, GuardedGroup
@@ -49,5 +50,5 @@ def start(
         raise typer.Exit(WRONG_USE)
 
 
-for command in (explain, export, info, methods, metrics, demo):
+for command in (explain, evaluate, export, info, methods, metrics, demo):
     app.command()(command)
