@@ -83,7 +83,7 @@ def interpolated(picture: NDArray[np.uint8], known: Mask) -> NDArray[np.uint8]:
 def load_delaunay() -> Any:
     """SciPy's triangulation."""
     try:
-        from scipy.spatial import Delaunay  # type: ignore[import-untyped]
+        from scipy.spatial import Delaunay
     except ImportError:
         raise MissingDependencyError(
             'metric "aic_sic" interpolates with scipy, which is not installed; it comes with '
