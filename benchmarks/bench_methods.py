@@ -7,7 +7,8 @@ Values are kept photo by photo in results/methods.json, so that a run can be int
 continued: all methods on the photos of the montage first, then the other photos, cheap methods
 first. A row says over how many photos it is. "seconds" is the wall time of the fastest photo,
 "cpu seconds" the mean over the photos of what all threads took, which other work on the machine
-hardly changes. Photos and networks: PYSAL_DATA.
+hardly changes. The montage shows maps alone, since the photos may not be published. Photos and
+networks: PYSAL_DATA.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """What differs from the defaults, which take minutes per photo: 44,101 passes for occlusion, 4,356
 fillings for SP-G."""
 MONTAGE_PHOTOS = 6
-SIDE = 112
+SIDE, LABEL, COLUMNS = 112, 12, 3
 
 
 def explain(clf: OrtClassifier, method: str, photo: Path) -> Attribution:
@@ -66,7 +67,7 @@ def judge(clf: OrtClassifier, method: str, photo: Path, folder: Path | None) -> 
     scores = insertion_deletion(clf, _batch(clf, photo), found.native, found.target)
     if folder is not None and found.images is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        picture = Image.fromarray(overlay(found.images, found.map)[0])
+        picture = Image.fromarray(overlay(found.images, found.map, alpha=1.0)[0])
         picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(folder / f"{photo.stem}.png")
     return {
         "insertion": float(scores.values["insertion"][0]),
@@ -147,17 +148,19 @@ def table(known: dict[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def montage(network: str, photos: list[Path], pictures: Path, out: Path) -> None:
-    """Rows are methods, columns photos."""
+    """Three columns of methods, each a row of maps, one per photo."""
     names = [m for m in METHODS if (pictures / network / m).is_dir()]
-    wide, label = SIDE * MONTAGE_PHOTOS, 12
-    sheet = Image.new("RGB", (wide, (SIDE + label) * len(names)), "white")
+    wide, high = SIDE * MONTAGE_PHOTOS, SIDE + LABEL
+    rows = -(-len(names) // COLUMNS)
+    sheet = Image.new("RGB", (wide * COLUMNS, high * rows), "white")
     draw = ImageDraw.Draw(sheet)
-    for row, name in enumerate(names):
-        draw.text((2, row * (SIDE + label)), name, fill="black")
+    for number, name in enumerate(names):
+        left, top = wide * (number // rows), high * (number % rows)
+        draw.text((left + 2, top), name, fill="black")
         for column, photo in enumerate(photos[:MONTAGE_PHOTOS]):
             path = pictures / network / name / f"{photo.stem}.png"
             if path.is_file():
-                sheet.paste(Image.open(path), (column * SIDE, row * (SIDE + label) + label))
+                sheet.paste(Image.open(path), (left + SIDE * column, top + LABEL))
     sheet.save(out, quality=88)
 
 
