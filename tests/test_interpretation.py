@@ -23,7 +23,7 @@ def file(tmp_path):
     return path
 
 
-@pytest.mark.filterwarnings("ignore:tiny states no preprocessing")
+@pytest.mark.filterwarnings("ignore:tiny.onnx states no preprocessing")
 def test_a_file_gives_what_its_open_classifier_gives(file, data):
     found = pysal.select_features(file, *data, mu=2.0, threads=1)
     with pysal.Explainer(file, "gradient", threads=1) as explainer:

@@ -169,5 +169,6 @@ class Bilateral:
         points, count = self.points, len(self.parts.signs)
         noise = points.noise(self.step, count)
         scores = self.masked.path_score(shown, rows, nodes=points.nodes, noise=noise)
-        out: Array = scores @ points.weights
+        # Row by row: the order of additions in a matrix product depends on the number of rows.
+        out: Array = (scores * points.weights).sum(axis=1)
         return out
