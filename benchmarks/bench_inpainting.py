@@ -94,8 +94,9 @@ def table(known: dict[str, Any]) -> dict[str, dict[str, Any]]:
                 if name != first and value != "cpu seconds":
                     change = (mine - base)[~np.isnan(mine - base)]
                     row[f"{value}, difference"] = round(float(change.mean()), 4)
-                    error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else 0.0
-                    row[f"{value}, standard error"] = round(float(error), 4)
+                    if len(change) > 1:
+                        error = change.std(ddof=1) / np.sqrt(len(change))
+                        row[f"{value}, standard error"] = round(float(error), 4)
             rows.setdefault(network, {})[name] = row
     return rows
 
