@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pysal.again import Explain
 from pysal.backends import open_classifier
 from pysal.chunks import BATCH_SIZE, iter_chunks, warn_assumed
 from pysal.errors import OptionError, ShapeError
-from pysal.explainer import Explain, Explainer, native_maps
+from pysal.explainer import Explainer, native_maps
 from pysal.methods import METHODS
 from pysal.metrics import METRICS
 from pysal.options import check_needs, check_options, rows_of

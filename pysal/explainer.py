@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pysal.again import Explain
 from pysal.backends import open_classifier
 from pysal.chunks import BATCH_SIZE, Chunk, check_batch_size, iter_chunks, warn_assumed
 from pysal.methods import METHODS
@@ -23,10 +24,6 @@ from pysal.types import Array, Attribution, ScoreKind, Target
 if TYPE_CHECKING:
     from pysal.classifier import Classifier
     from pysal.preprocess import Preprocess
-
-
-Explain = Callable[["Classifier", Array, Target], Array]
-"""Makes native maps (N, h, w) of a batch (N, C, H, W) for its targets."""
 
 
 def native_maps(method: str, **options: Any) -> Explain:

@@ -15,6 +15,17 @@ from pysal.classifier import Classifier
 PRECISIONS = ("bf16", "fp32")
 
 
+def bench_engine(subject: Subject, precision: str) -> None:
+    """Latencies in one precision."""
+    setting, base = subject.setting, held_bytes(subject.setting.device)
+    opened: list[Classifier] = []
+    if not setting.attempt(f"open {precision}", lambda: opened.append(subject.open(precision))):
+        return
+    for name, timed in OTHERS.items():
+        work = functools.partial(bench, subject, opened[0], name, timed, precision, base, 2.0)
+        setting.attempt(f"{name} {precision}", work)
+
+
 def main() -> None:
     setting = begin("methods", __doc__)
     exact_float32()
@@ -24,15 +35,7 @@ def main() -> None:
     name = setting.pick("resnet50", "tiny_shuffle")
     if setting.attempt(f"open {name}", lambda: subjects.append(Subject(setting, name))):
         for precision in setting.pick(PRECISIONS, ("fp32",)):
-            base, opened = held_bytes(setting.device), list[Classifier]()
-            work = functools.partial(subjects[0].open, precision)
-            if not setting.attempt(f"open {precision}", lambda: opened.append(work())):  # noqa: B023
-                continue
-            for method, timed in OTHERS.items():
-                one = functools.partial(
-                    bench, subjects[0], opened[0], method, timed, precision, base, 2.0
-                )
-                setting.attempt(f"{method} {precision}", one)
+            bench_engine(subjects[0], precision)
     setting.end()
 
 

@@ -127,8 +127,9 @@ _KEYS = {
 
 def _load(path: Path) -> dict[str, list[dict[str, Any]]]:
     """The file's three lists, each entry with the keys that are needed."""
+    text = read_text(path)
     try:
-        record = json.loads(read_text(path))
+        record = json.loads(text)
     except ValueError as error:
         raise InputError(f"{path}: is not JSON ({error}); expected COCO instances") from None
     for part, keys in _KEYS.items():

@@ -87,6 +87,8 @@ class Folder:
         if not resume:
             self._clear()
         known = _read(manifest)
+        if known != settings and not any(self.parts.glob("*.parquet")):
+            known = None  # a run that was refused has left nothing that could be lost
         if known is not None and known != settings:
             raise OptionError(
                 f"{self.path}: holds a run with other settings: {_differences(known, settings)}; "

@@ -174,6 +174,9 @@ def test_text_that_is_not_json(folder):
     (folder / "x.json").write_text("{")
     with pytest.raises(InputError, match=r"x\.json: is not JSON"):
         open_dataset(folder / "x.json")
+    with pytest.raises(InputError, match=r"absent\.json: No such file or directory") as caught:
+        open_dataset(folder, annotations=folder / "absent.json")
+    assert "JSON" not in str(caught.value)
 
 
 def test_what_is_wrong_with_one_photo_is_said_when_it_is_read(folder, record):

@@ -254,6 +254,15 @@ def test_other_settings_are_refused(
 
 
 @pytest.mark.usefixtures("fakes")
+def test_a_refused_run_does_not_bar_its_folder(clf: ToyClassifier, tmp_path: Path) -> None:
+    with pytest.raises(pysal.OptionError, match="gain is -1"):
+        run(clf, images(clf, 3), tmp_path / "a", options={"fake": {"gain": -1}})
+    found = run(clf, images(clf, 3), tmp_path / "a", options={"fake": {"gain": 2}})
+    fresh = run(clf, images(clf, 3), tmp_path / "b", options={"fake": {"gain": 2}})
+    assert rows(found.path) == rows(fresh.path)
+
+
+@pytest.mark.usefixtures("fakes")
 def test_truth_reaches_the_metric(clf: ToyClassifier, tmp_path: Path) -> None:
     samples = [
         Sample(photo, name, label)
