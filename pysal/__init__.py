@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         ShapeError,
         UnsupportedOpError,
     )
-    from pysal.evaluation import Evaluation, evaluate
+    from pysal.evaluation import Evaluation, evaluate, study
     from pysal.explainer import Explainer
     from pysal.features import FeatureSet
     from pysal.interpretation import average_images, select_features
@@ -51,7 +51,7 @@ _HOMES = {
         "ShapeError",
         "UnsupportedOpError",
     ),
-    "pysal.evaluation": ("Evaluation", "evaluate"),
+    "pysal.evaluation": ("Evaluation", "evaluate", "study"),
     "pysal.explainer": ("Explainer",),
     "pysal.features": ("FeatureSet",),
     "pysal.interpretation": ("average_images", "select_features"),
@@ -97,6 +97,7 @@ __all__ = [
     "metrics",
     "open_classifier",
     "select_features",
+    "study",
     "summarize",
 ]
 

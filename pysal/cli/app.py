@@ -13,6 +13,7 @@ from pysal.cli.export import export
 from pysal.cli.guard import WRONG_USE, GuardedGroup
 from pysal.cli.info import info
 from pysal.cli.lists import methods, metrics
+from pysal.cli.study import study
 
 app = typer.Typer(
     name="pysal",
@@ -50,5 +51,5 @@ def start(
         raise typer.Exit(WRONG_USE)
 
 
-for command in (explain, evaluate, export, info, methods, metrics, demo):
+for command in (explain, evaluate, study, export, info, methods, metrics, demo):
     app.command()(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +10,10 @@ import typer
 
 from pysal.chunks import BATCH_SIZE
 from pysal.cli.console import emit, emit_json, emit_table, note
+from pysal.cli.given import names, open_images, parse_owned
 from pysal.cli.guard import WRONG_USE
 from pysal.cli.interrupt import interruptible
 from pysal.cli.rate_bar import rate_bar
-from pysal.errors import OptionError
 
 if TYPE_CHECKING:
     from pysal.evaluation import Evaluation
@@ -28,7 +27,7 @@ def evaluate(
     ],
     methods: Annotated[
         str,
-        typer.Option("--methods", help="Names, separated by commas; see `pysal methods`."),
+        typer.Option("--methods", help="Names, separated by commas; also igos:a,igos:b."),
     ],
     metrics: Annotated[
         str,
@@ -61,7 +60,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of the run; each image gets its own.")] = 0,
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", help="METHOD.NAME=VALUE: option of a method. Repeatable."),
+        typer.Option("--option", help="METHOD.NAME=VALUE, or igos:a.size=7. Repeatable."),
     ] = None,
     metric_option: Annotated[
         list[str] | None,
@@ -105,12 +104,12 @@ def evaluate(
         result = run(
             model,
             open_images(images, labels, annotations, classes),
-            _names(methods),
-            _names(metrics),
+            names(methods),
+            names(metrics),
             out,
             target=int(target) if target.lstrip("-").isdigit() else target,
-            options=parse_options(option or [], "--option", "METHOD"),
-            metric_options=parse_options(metric_option or [], "--metric-option", "METRIC"),
+            options=parse_owned(option or [], "--option", "METHOD"),
+            metric_options=parse_owned(metric_option or [], "--metric-option", "METRIC"),
             seed=seed,
             limit=limit,
             batch_size=batch_size,
@@ -129,38 +128,6 @@ def evaluate(
     _show(result, as_json)
     if result.errors:
         raise typer.Exit(WRONG_USE)
-
-
-def open_images(
-    images: Path, labels: Path | None, annotations: Path | None, classes: str | None
-) -> Any:
-    """The path itself, or a data set where more is told of it."""
-    if labels is None and annotations is None and classes is None:
-        return images
-    from pysal.datasets import open_dataset
-
-    return open_dataset(images, labels=labels, annotations=annotations, classes=classes)
-
-
-def parse_options(pairs: list[str], flag: str, owner: str) -> dict[str, dict[str, Any]]:
-    """`OWNER.NAME=VALUE` texts; a value is JSON where it can be read as such, else text."""
-    found: dict[str, dict[str, Any]] = {}
-    for pair in pairs:
-        key, separator, text = pair.partition("=")
-        name, dot, option = key.partition(".")
-        if not (separator and dot and name and option):
-            raise OptionError(f'{flag} is "{pair}"; expected {owner}.NAME=VALUE')
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
-        found.setdefault(name, {})[option.replace("-", "_")] = value
-    return found
-
-
-def _names(text: str) -> list[str]:
-    """Names between commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _show(result: Evaluation, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pysal.cli.console import emit_json, emit_table
+from pysal.cli.console import emit, emit_json, emit_table
 from pysal.registry import Entry
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]
@@ -21,10 +21,15 @@ def methods(as_json: Json = False) -> None:
 
 
 def metrics(as_json: Json = False) -> None:
-    """List the metrics."""
+    """List the metrics of maps, and the studies of labelled data sets (`pysal study`)."""
     from pysal.metrics import METRICS
+    from pysal.studies import STUDIES
 
-    _show(METRICS, as_json, ("better", "needs", "cost", "source"))
+    columns = ("better", "needs", "cost", "source")
+    _show(METRICS, as_json, columns)
+    if not as_json:
+        emit("\nStudies, which judge a network or a filler and no map: pysal study NAME")
+    _show(STUDIES, as_json, columns)
 
 
 def _show(registry: Mapping[str, Entry], as_json: bool, columns: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pysal.errors import MissingDependencyError
-from pysal.metrics import METRICS
+from pysal.evaluation.names import metric_entry
 from pysal.report.save import write_file
 from pysal.types import MetricResult
 
@@ -81,7 +81,7 @@ def bar_chart(path: Path, metric: str, found: Mapping[str, Mapping[str, Any]]) -
         panel.set_yticks(at, methods if panel.get_subplotspec().is_first_col() else [])
         panel.set_ylim(len(methods) - 0.5, -0.5)
         panel.axvline(0, color="black", lw=0.8)
-        hint = HINTS[METRICS[metric].values.get(name, "")]
+        hint = HINTS[metric_entry(metric).values.get(name, "")]
         panel.set_title(f"{name} ({hint})" if hint else name, fontsize=10)
         if all(map(math.isnan, errors)):
             panel.set_xlabel("one figure for all images together", fontsize=8)
@@ -149,7 +149,7 @@ def _drawn(metric: str, records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Values that are worth a bar: known, and with a direction where any has one."""
     names = dict.fromkeys(name for record in records for name in record["values"])
     known = [n for n in names if not all(math.isnan(_bar(record, n)[0]) for record in records)]
-    return [n for n in known if METRICS[metric].values.get(n)] or known
+    return [n for n in known if metric_entry(metric).values.get(n)] or known
 
 
 def _bar(record: Mapping[str, Any], name: str) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysal.errors import InputError, OptionError
 from pysal.evaluation.lock import locked
+from pysal.evaluation.names import file_stem
 from pysal.evaluation.plan import Unit
 from pysal.evaluation.table import encode, join_parts, notes_of, schema
 from pysal.report.save import check_folder, write_file
@@ -103,7 +104,7 @@ class Folder:
 
     def save(self, unit: Unit, part: bytes) -> None:
         """Write the part of one unit, whole or not at all."""
-        write_file(self.parts / f"{unit.method}.{unit.indices[0]:08d}.parquet", part)
+        write_file(self.parts / f"{file_stem(unit.method)}.{unit.indices[0]:08d}.parquet", part)
 
     def done(self) -> dict[str, set[int]]:
         """Images that are done, per method; parts that are broken or of another run are removed."""
@@ -120,7 +121,9 @@ class Folder:
         """Write the table of all parts."""
         import pyarrow.parquet as pq
 
-        parts = {method: sorted(self.parts.glob(f"{method}.*.parquet")) for method in methods}
+        parts = {
+            method: sorted(self.parts.glob(f"{file_stem(method)}.*.parquet")) for method in methods
+        }
         columns: pa.Schema = schema().with_metadata(encode(self.settings))
         temporary = self.path / ".results.part"
         with pq.ParquetWriter(temporary, columns, compression="zstd") as writer:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysal.evaluation.names import method_entry
 from pysal.evaluation.plan import Plan, seeded
-from pysal.methods import METHODS
 from pysal.options import accepts
 from pysal.progress import Progress
 from pysal.report.save import json_value
@@ -50,13 +50,13 @@ def explain_images(
     progress: Progress | None,
 ) -> list[Explained]:
     """Explain images (number, batch row) together; passes and seconds are their shares."""
-    function = METHODS[method].load()
+    function = method_entry(method).load()
     indices, batch = [index for index, _ in images], np.stack([row for _, row in images])
     options = seeded(function, plan.methods[method], plan, indices)
     target = plan.target_of(method, indices)
     searched = 0 if target is not None else 1
     if target is None:
-        kind = METHODS[method].kind
+        kind = method_entry(method).kind
         target = Target(np.argmax(clf.score(batch, kind), axis=1), kind)
     if progress is not None and accepts(function, "progress"):
         options["progress"] = progress

@@ -9,10 +9,9 @@ import numpy as np
 
 from pysal.errors import ShapeError
 from pysal.evaluation.maps import Explained, options_json
+from pysal.evaluation.names import method_entry, metric_entry, registered
 from pysal.evaluation.plan import Plan, seeded
 from pysal.explainer import native_maps
-from pysal.methods import METHODS
-from pysal.metrics import METRICS
 from pysal.options import accepts
 from pysal.progress import Progress
 from pysal.truth import Truth
@@ -31,8 +30,8 @@ def one_by_one(method: str, metric: str) -> bool:
     A metric that explains again shall draw what the map's method drew. The seed differs from image
     to image, and the metric alone knows which of its inputs come from which image.
     """
-    draws = accepts(METHODS[method].load(), "seed")
-    return draws and "explain" in METRICS[metric].takes
+    draws = accepts(method_entry(method).load(), "seed")
+    return draws and "explain" in metric_entry(metric).takes
 
 
 def measure_maps(
@@ -51,7 +50,7 @@ def measure_maps(
     ShapeError
         If the metric gives other than one value per image.
     """
-    function, entry = METRICS[metric].load(), METRICS[metric]
+    function, entry = metric_entry(metric).load(), metric_entry(metric)
     indices = [one.index for one in maps]
     options = seeded(function, plan.metrics[metric], plan, indices)
     if truth is not None:
@@ -70,10 +69,10 @@ def measure_maps(
 
 def _again(plan: Plan, method: str, indices: Sequence[int]) -> Any:
     """The method with the options and the seed that made the map."""
-    options = seeded(METHODS[method].load(), plan.methods[method], plan, indices[:1])
+    options = seeded(method_entry(method).load(), plan.methods[method], plan, indices[:1])
     if isinstance(options.get("seed"), list) and "seed" not in plan.methods[method]:
         options["seed"] = options["seed"][0]
-    return native_maps(method, **options)
+    return native_maps(registered(method), **options)
 
 
 def _check(metric: str, result: MetricResult, count: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pysal.backends import open_classifier
 from pysal.classifier import Classifier
 from pysal.errors import OptionError
+from pysal.evaluation.names import method_entry, metric_entry, registered
 from pysal.evaluation.plan import Plan
 from pysal.methods import METHODS
 from pysal.metrics import METRICS
@@ -47,10 +48,10 @@ class Opening:
             ("metric", plan.metrics, METRICS),
         ):
             for name in names:
-                check_needs(name, registry, classifier.info, kind)
+                check_needs(registered(name), registry, classifier.info, kind)
         _check_classes(plan, classifier.info)
-        needs = {need for name in plan.methods for need in METHODS[name].needs}
-        needs |= {need for name in plan.metrics for need in METRICS[name].needs}
+        needs = {need for name in plan.methods for need in method_entry(name).needs}
+        needs |= {need for name in plan.metrics for need in metric_entry(name).needs}
         classifier.prepare(needs)
         return classifier
 

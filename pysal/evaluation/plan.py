@@ -13,10 +13,11 @@ import numpy as np
 from pysal.draws import child
 from pysal.errors import OptionError
 from pysal.evaluation.images import Item
+from pysal.evaluation.names import entry_behind, method_entry, metric_entry
 from pysal.methods import METHODS
 from pysal.metrics import METRICS
 from pysal.options import accepts, check_options
-from pysal.registry import Entry, lookup
+from pysal.registry import Entry
 from pysal.types import Target
 from pysal.values import is_whole
 
@@ -73,7 +74,7 @@ class Plan:
         classes = [self.class_of(index) for index in indices]
         if None in classes:
             return None
-        return Target(np.array(classes, np.int64), METHODS[method].kind)
+        return Target(np.array(classes, np.int64), method_entry(method).kind)
 
     def units(self, done: Mapping[str, set[int]], batch_size: int) -> list[Unit]:
         """What is left to do, all methods on the first images before the next images."""
@@ -106,7 +107,7 @@ def make_plan(
     chosen = _options(METHODS, methods, options, "method")
     measured = _options(METRICS, metrics, metric_options, "metric")
     for name in measured:
-        if "truth" in METRICS[name].takes and not any(item.has_truth for item in items):
+        if "truth" in metric_entry(name).takes and not any(item.has_truth for item in items):
             raise OptionError(
                 f'metric "{name}" compares with what is known of the images, and of these nothing '
                 "is; give annotations (a data set, --annotations), or leave the metric out"
@@ -143,7 +144,7 @@ def _options(
     for name in names:
         if names.count(name) > 1:
             raise OptionError(f'{kind} "{name}" is given {names.count(name)} times; give it once')
-    found = {name: lookup(registry, name, kind) for name in names}
+    found = {name: entry_behind(registry, name, kind) for name in names}
     for name in given:
         if name not in found:
             raise OptionError(

@@ -14,6 +14,7 @@ from pysal.errors import MissingDependencyError
 from pysal.evaluation import statistics
 from pysal.evaluation.figures import bar_chart, curve_chart
 from pysal.evaluation.folder import Folder
+from pysal.evaluation.names import file_stem
 from pysal.evaluation.pictures import Maps, map_sheet
 from pysal.evaluation.plan import Plan
 from pysal.evaluation.result import Evaluation
@@ -100,10 +101,11 @@ def _draw(
     """All figures of one metric."""
     results = {method: statistics.joined(table, metric) for method, table in tables.items()}
     known = {method: result for method, result in results.items() if result is not None}
+    stem = file_stem(metric)
     paths = [
-        bar_chart(folder / f"{metric}.bars.png", metric, found),
-        curve_chart(folder / f"{metric}.curves.png", metric, known),
-        map_sheet(folder / f"{metric}.images.png", metric, tables, plan, made),
+        bar_chart(folder / f"{stem}.bars.png", metric, found),
+        curve_chart(folder / f"{stem}.curves.png", metric, known),
+        map_sheet(folder / f"{stem}.images.png", metric, tables, plan, made),
     ]
     return [path for path in paths if path is not None]
 

@@ -70,13 +70,14 @@ def evaluate(
         Photos, or a data set: what `pysal.datasets.open_dataset` gives, or a path that it opens.
         Metrics that compare with the truth need samples that know it.
     methods, metrics : str or sequence of str
-        Names of `pysal.methods()` and `pysal.metrics()`.
+        Names of `pysal.methods()` and `pysal.metrics()`. With a label, "igos:coarse", one may be
+        there several times, each with options of its own.
     out : path
         Folder of the results.
     target : {"top", "labels"}, int or array_like of shape (N,), optional
         Class that is explained: the top one (default), the one of the data set, or a number.
     options, metric_options : mapping of str to mapping, optional
-        Options per method and per metric, JSON values: {"igos": {"size": 7}}.
+        Options per method and per metric, JSON values: {"igos:coarse": {"size": 7}}.
     seed : int
         Of the run. The draws for an image depend on it and on the number of the image only.
     limit : int, optional

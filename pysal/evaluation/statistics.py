@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pysal.metrics import METRICS
+from pysal.evaluation.names import metric_entry, registered
 from pysal.summary import summarize
 from pysal.types import MetricResult, Passes
 
@@ -39,7 +39,7 @@ def summary(part: pa.Table, method: str, metric: str) -> dict[str, Any]:
         and "metric".
     """
     result = joined(part, metric)
-    entry, total = METRICS[metric], len(part)
+    entry, total = metric_entry(metric), len(part)
     rows = dict(result.values) if result is not None else {}
     # The main value first, as the registry has it.
     names = dict.fromkeys([*entry.values, *rows])
@@ -73,7 +73,7 @@ def joined(part: pa.Table, metric: str) -> MetricResult | None:
     curves = {name: np.array(curve) for name, curve in first["curves"] if name in shared}
     curves |= {name: _curve(good, name) for name, _ in first["curves"] if name not in shared}
     return MetricResult(
-        metric=metric,
+        metric=registered(metric),
         values={name: value_of(good, name) for name, _ in first["values"]},
         curves=curves,
         options=json.loads(first["metric_options"]),
@@ -98,9 +98,9 @@ def paired(tables: Mapping[str, pa.Table], metric: str) -> list[dict[str, Any]]:
         value has no direction) and "ties" (share where both are equal).
     """
     found = []
-    for name in METRICS[metric].values or _names(tables):
+    for name in metric_entry(metric).values or _names(tables):
         rows = {method: value_of(table, name) for method, table in tables.items()}
-        sign = {"higher": 1, "lower": -1}.get(METRICS[metric].values.get(name, ""))
+        sign = {"higher": 1, "lower": -1}.get(metric_entry(metric).values.get(name, ""))
         for a, b in itertools.combinations(rows, 2):
             gap = rows[a] - rows[b]
             gap = gap[~np.isnan(gap)]
@@ -165,7 +165,7 @@ def _mean(part: pa.Table, column: str) -> float:
 
 def main_value(tables: Mapping[str, pa.Table], metric: str) -> str:
     """The first value of a metric that is known of an image; empty where none is."""
-    names = list(METRICS[metric].values) or _names(tables)
+    names = list(metric_entry(metric).values) or _names(tables)
     known = (n for n in names if any(not np.isnan(value_of(t, n)).all() for t in tables.values()))
     return next(known, "")
 
@@ -183,7 +183,7 @@ def best_and_worst(
     name = main_value(tables, metric)
     if not name:
         return [], []
-    sign = -1 if METRICS[metric].values.get(name, "higher") == "lower" else 1
+    sign = -1 if metric_entry(metric).values.get(name, "higher") == "lower" else 1
     rows = np.stack([value_of(table, name) for table in tables.values()])
     index = next(iter(tables.values()))["index"].to_numpy()
     known = ~np.isnan(rows).all(axis=0)

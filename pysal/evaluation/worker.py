@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pysal.evaluation.isolate import Attempt, Failure, failure
 from pysal.evaluation.maps import Explained, explain_images
 from pysal.evaluation.measure import Columns, measure_maps, one_by_one
+from pysal.evaluation.names import metric_entry
 from pysal.evaluation.plan import Plan, Unit
 from pysal.evaluation.table import Row, to_bytes, to_table
-from pysal.metrics import METRICS
 from pysal.photos import load_photos
 from pysal.progress import Progress, scaled
 from pysal.truth import Truth
@@ -137,7 +137,7 @@ class Worker:
         groups = [[entry] for entry in good] if one_by_one(method, metric) else [good]
         for group in groups:
             # Whether a metric that explains again can work is a matter of the method.
-            fatal = "explain" not in METRICS[metric].takes
+            fatal = "explain" not in metric_entry(metric).takes
             columns = self._attempt(f"metric {metric}", call, group, fatal)
             found.update(zip((one.index for one, _ in group), columns, strict=True))
         return found
@@ -170,7 +170,7 @@ class Worker:
 
     def _truth(self, metric: str, index: int) -> Truth | Failure | None:
         """What is known of an image, where the metric asks for it."""
-        if "truth" not in METRICS[metric].takes:
+        if "truth" not in metric_entry(metric).takes:
             return None
         item = self._plan.items[index]
         if not item.has_truth:

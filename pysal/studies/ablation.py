@@ -19,6 +19,7 @@ from pysal.types import Array, Passes
 from pysal.values import whole
 
 OWNER = "filter_ablation"
+NAN = float("nan")
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
 
@@ -57,6 +58,21 @@ class FilterAblation:
     def random_mca(self, name: str) -> Float:
         """The same for the random channels, mean over the draws, (T + 1,)."""
         return _mean_over_classes(self._of(self.random, name)).mean(axis=0)
+
+    @property
+    def count(self) -> int:
+        """Number of images that were judged."""
+        return int(self.images.sum())
+
+    def table(self) -> dict[str, dict[str, float]]:
+        """Set and number of channels -> mean class-wise accuracy without them, and at random."""
+        found = {}
+        for name, counts in self.counts.items():
+            random = self.random_mca(name) if len(self.random[name]) else np.full(len(counts), NAN)
+            for row, count in enumerate(counts.tolist()):
+                accuracy = float(self.mca(name)[row])
+                found[f"{name} {count}"] = {"mca": accuracy, "random_mca": float(random[row])}
+        return found
 
     def _of(self, found: Mapping[str, Float], name: str) -> Float:
         if name not in found:

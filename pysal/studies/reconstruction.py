@@ -38,6 +38,8 @@ class FeatureReconstruction:
         Per class; NaN for classes of which no test image, or every one, is a member.
     num_features : ndarray of shape (M,), int
         Channels that any class uses.
+    count : int
+        Test images.
     passes : Passes
     seconds : float
     """
@@ -45,6 +47,7 @@ class FeatureReconstruction:
     mu: Float
     auc: Float
     num_features: NDArray[np.intp]
+    count: int
     passes: Passes
     seconds: float
 
@@ -54,6 +57,14 @@ class FeatureReconstruction:
         known = ~np.isnan(self.auc)
         total = np.where(known, self.auc, 0).sum(axis=1)
         return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
+
+    def table(self) -> dict[str, dict[str, float]]:
+        """Bound on the weights -> mean area and number of channels in use."""
+        rows = zip(self.mu, self.mean_auc, self.num_features, strict=True)
+        return {
+            f"mu {bound:g}": {"mean_auc": float(auc), "num_features": float(count)}
+            for bound, auc, count in rows
+        }
 
 
 def feature_reconstruction(
@@ -138,6 +149,7 @@ def feature_reconstruction(
         mu=np.array(grid),
         auc=roc_auc(scores, test.T),
         num_features=np.array([(weights != 0).any(axis=0).sum() for weights in found], np.intp),
+        count=len(test),
         passes=Passes(1 + len(train) + len(test), 0),
         seconds=time.perf_counter() - begin,
     )

@@ -34,7 +34,7 @@ MISTAKES = {
     "tiny.onnx photo.png --kind prob": ["prob", "probability"],
     "tiny.onnx photo.png --preset fas": ["fas", "fast"],
     "tiny.onnx photo.png --option sizes=3": ["sizes", "size"],
-    "tiny.onnx photo.png --option size": ["KEY=VALUE"],
+    "tiny.onnx photo.png --option size": ["NAME=VALUE"],
     "tiny.onnx photo.png --size 4 --option iterations=many": ["iterations"],
     "tiny.onnx photo.png --preprocess record.json": ["record.json"],
     "tiny.onnx photo.png --preprocess none.json": ["none.json"],
