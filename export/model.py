@@ -16,7 +16,7 @@ from pysal.prepared import MODEL_KEY
 from pysal.redraw import How
 
 from . import layers
-from .graph import Graph
+from .graph import Graph, Shape
 from .layers import Kind
 from .layout import Axes, spatial_axes
 from .passes.fold_pads import fold_pads
@@ -117,6 +117,10 @@ class PreparedModel:
         """
         self.check_layers([layer])
         return self._fields.get(layer)
+
+    def shape(self, value: str) -> Shape | None:
+        """Shape of a value of the forward graph; None for open axes, None for an unknown rank."""
+        return self._graph.shape(value)
 
     def check_layers(self, names: Sequence[str]) -> None:
         """Raise an OptionError for the first name that is no layer."""

@@ -24,6 +24,8 @@ MODEL_KEY = "pysal.model"
 """Metadata: facts of the model, JSON."""
 GRADIENT_KEY = "pysal.gradient"
 """Metadata: rule table and lowering of the backward pass, JSON."""
+EXPLAINER_KEY = "pysal.explainer"
+"""Metadata: what an explainer in one file does and was made from, JSON."""
 PREPROCESS_KEY = "pysal.preprocess"
 LABELS_KEY = "pysal.labels"
 
