@@ -11,8 +11,8 @@ from pathlib import Path
 
 import onnx
 
-from pysal.errors import OptionError
-from pysal.prepared import MODEL_KEY
+from pysal.errors import ModelFormatError, OptionError
+from pysal.prepared import EXPLAINER_KEY, MODEL_KEY, not_a_classifier
 from pysal.redraw import How
 
 from . import layers
@@ -193,6 +193,8 @@ def prepare(
         model.CopyFrom(path)
     else:
         (model, sha256), name = read_model(path), Path(path).name
+    if any(prop.key == EXPLAINER_KEY for prop in model.metadata_props):
+        raise ModelFormatError(not_a_classifier(name))
     if not all(o.type.tensor_type.HasField("shape") for o in model.graph.output):
         model = infer_shapes(model, name)  # the checker insists on them
     check_model(model, name)

@@ -40,7 +40,9 @@ def loop(g: Graph, trips: int, states: Sequence[tuple[str, int]], step: Step) ->
         body.input.append(helper.make_tensor_value_info(trip, INT, []))
         body.input.extend(_typed([before, *inner], kinds))
         body.output.extend(_typed(results, kinds))
-    first = [g.const(np.array(trips, np.int64)), "", *(value for value, _ in states)]
+    # The first condition may be left out, but the parser of TensorRT wants one.
+    bounds = [g.const(np.array(trips, np.int64)), g.const(np.array(True))]
+    first = [*bounds, *(value for value, _ in states)]
     return list(g.append("Loop", first, [g.fresh("after") for _ in states], body=body))
 
 

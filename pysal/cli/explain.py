@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,8 @@ from pysal.chunks import BATCH_SIZE, as_target
 from pysal.cli import results
 from pysal.cli.console import note
 from pysal.cli.guard import WRONG_USE
-from pysal.errors import InputError, OptionError, ShapeError
+from pysal.cli.option_pairs import parse_options
+from pysal.errors import InputError, ShapeError
 
 OUT = Path("pysal-out")
 
@@ -77,7 +77,7 @@ def explain(
         preprocess=preprocess,
         labels=labels,
         batch_size=batch_size,
-        **{**options, **_parse_options(option or [])},
+        **{**options, **parse_options(option or [])},
     )
     with explainer:
         if (chosen := as_target(target, None)) is not None:
@@ -86,20 +86,6 @@ def explain(
         results.write(explainer, good, target, out, batch_size, as_json)
     if len(good) < len(images):
         raise typer.Exit(WRONG_USE)
-
-
-def _parse_options(pairs: list[str]) -> dict[str, Any]:
-    """`KEY=VALUE` texts as options; a value is JSON where it can be read as such, else text."""
-    options = {}
-    for pair in pairs:
-        key, separator, text = pair.partition("=")
-        if not separator or not key:
-            raise OptionError(f'--option is "{pair}"; expected KEY=VALUE, for instance seed=1')
-        try:
-            options[key.replace("-", "_")] = json.loads(text)
-        except json.JSONDecodeError:
-            options[key.replace("-", "_")] = text
-    return options
 
 
 def _usable(explainer: Any, paths: list[Path]) -> list[Path]:
