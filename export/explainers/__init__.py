@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import onnx
@@ -35,7 +36,7 @@ EXPLAINERS: dict[str, Entry] = {
 }
 """Methods that can be written as one file."""
 
-PYTHON_ONLY = {
+PYTHON_ONLY: Mapping[str, Mapping[str, Any]] = {
     "igos": {"noise": "off", "noise_std": None, "l1_schedule": False},
     "integrated_gradients": {"idgi": False, "both": False, "channels": False},
 }

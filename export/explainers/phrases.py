@@ -48,7 +48,7 @@ def loop(g: Graph, trips: int, states: Sequence[tuple[str, int]], step: Step) ->
 
 def _typed(names: Sequence[str], kinds: Sequence[int]) -> list[object]:
     """Value types without a shape, but for the condition, which comes first."""
-    shapes = [[], *[None] * (len(names) - 1)]
+    shapes: list[list[int] | None] = [[], *[None] * (len(names) - 1)]
     return [
         helper.make_tensor_value_info(name, kind, shape)
         for name, kind, shape in zip(names, kinds, shapes, strict=True)
