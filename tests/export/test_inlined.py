@@ -16,7 +16,7 @@ OPSET = helper.make_opsetid("", 18)
 
 
 def value(name: str, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, None)
+    return helper.make_tensor_value_info(name, kind, [None])
 
 
 def branching() -> onnx.ModelProto:
