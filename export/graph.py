@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class Graph:
     def __init__(self, model: onnx.ModelProto, lowering: str = "ort") -> None:
         self.model = model
         self.lowering = find_lowering(lowering)
+        self._into = model.graph
         self.nodes = [Node.of(proto) for proto in model.graph.node]
         self._initializers = {i.name: i for i in model.graph.initializer}
         self._folded = {n.outputs[0]: n for n in self.nodes if n.op_type == "Constant"}
@@ -163,10 +165,37 @@ class Graph:
     def op(self, op_type: str, *inputs: str, name: str | None = None, **attrs: Any) -> str:
         """Append a node with one output and return the output's name."""
         output = name or self.fresh(op_type)
-        node = helper.make_node(op_type, inputs, [output], name=self.fresh("node"), **attrs)
-        self.model.graph.node.append(node)
-        self._appended[output] = Node(op_type, node.name, inputs, (output,), attrs)
-        return output
+        return self.append(op_type, inputs, [output], **attrs)[0]
+
+    def append(
+        self, op_type: str, inputs: Sequence[str], outputs: Sequence[str], **attrs: Any
+    ) -> Sequence[str]:
+        """Append a node with any number of outputs and return their names."""
+        node = helper.make_node(op_type, inputs, outputs, name=self.fresh("node"), **attrs)
+        self._into.node.append(node)
+        seen = Node(op_type, node.name, tuple(inputs), tuple(outputs), attrs)
+        self._appended.update(dict.fromkeys(outputs, seen))
+        return outputs
+
+    @contextlib.contextmanager
+    def nested(self) -> Iterator[onnx.GraphProto]:
+        """Append nodes to a graph of their own, the body of a Loop, as long as this is open.
+
+        A body sees all values of the graphs around it; constants go to the outermost one.
+        """
+        outer, self._into = self._into, onnx.GraphProto(name=self.fresh("body"))
+        try:
+            yield self._into
+        finally:
+            self._into = outer
+
+    def adopt(self, node: onnx.NodeProto) -> None:
+        """Append a node of another model, whose names are free here."""
+        self._into.node.append(node)
+
+    def own(self, tensor: onnx.TensorProto) -> None:
+        """Add an initializer to the graph that is written to, be it a body."""
+        self._into.initializer.append(tensor)
 
     def appended(self, value: str) -> Node | None:
         """The new node that writes `value`; None for values of the forward graph."""

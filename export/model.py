@@ -11,12 +11,12 @@ from pathlib import Path
 
 import onnx
 
-from pysal.errors import OptionError
-from pysal.prepared import MODEL_KEY
+from pysal.errors import ModelFormatError, OptionError
+from pysal.prepared import EXPLAINER_KEY, MODEL_KEY, not_a_classifier
 from pysal.redraw import How
 
 from . import layers
-from .graph import Graph
+from .graph import Graph, Shape
 from .layers import Kind
 from .layout import Axes, spatial_axes
 from .passes.fold_pads import fold_pads
@@ -118,6 +118,10 @@ class PreparedModel:
         self.check_layers([layer])
         return self._fields.get(layer)
 
+    def shape(self, value: str) -> Shape | None:
+        """Shape of a value of the forward graph; None for open axes, None for an unknown rank."""
+        return self._graph.shape(value)
+
     def check_layers(self, names: Sequence[str]) -> None:
         """Raise an OptionError for the first name that is no layer."""
         known = self.layers
@@ -189,6 +193,8 @@ def prepare(
         model.CopyFrom(path)
     else:
         (model, sha256), name = read_model(path), Path(path).name
+    if any(prop.key == EXPLAINER_KEY for prop in model.metadata_props):
+        raise ModelFormatError(not_a_classifier(name))
     if not all(o.type.tensor_type.HasField("shape") for o in model.graph.output):
         model = infer_shapes(model, name)  # the checker insists on them
     check_model(model, name)

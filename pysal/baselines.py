@@ -28,6 +28,9 @@ BASELINES: dict[str, str] = {
 }
 """Name -> what it is. "Gray" or "zero" fill in the papers is "mean" here."""
 
+CONSTANT = frozenset({"mean", "zero", "black", "white", "noise"})
+"""Baselines that are the same for every image."""
+
 
 def make_baseline(
     kind: str | NDArray[np.generic],
@@ -100,6 +103,12 @@ def _blurred(batch: Array, operator: Callable[[int], Array]) -> Array:
     for image, result in zip(batch, out, strict=True):
         np.matmul(rows, image @ columns, out=result)
     return out
+
+
+def blur_matrices(kind: str, size: tuple[int, int]) -> tuple[Array, Array] | None:
+    """A_h and A_w of the baselines that are A_h X A_w^T in every channel; None for the others."""
+    operator = _OPERATORS.get(kind)
+    return None if operator is None else (operator(size[0]), operator(size[1]))
 
 
 def pillow_blur(batch: Array, preprocess: Preprocess, radius: float = 10) -> Array:

@@ -24,6 +24,8 @@ MODEL_KEY = "pysal.model"
 """Metadata: facts of the model, JSON."""
 GRADIENT_KEY = "pysal.gradient"
 """Metadata: rule table and lowering of the backward pass, JSON."""
+EXPLAINER_KEY = "pysal.explainer"
+"""Metadata: what an explainer in one file does and was made from, JSON."""
 PREPROCESS_KEY = "pysal.preprocess"
 LABELS_KEY = "pysal.labels"
 
@@ -41,3 +43,11 @@ def multiplier_name(layer: str) -> str:
 def forward_path(path: Path) -> Path:
     """Name of the scores-only model beside a gradient model."""
     return path.with_name(f"{path.stem}.forward.onnx")
+
+
+def not_a_classifier(name: str) -> str:
+    """What is wrong with opening an explainer in one file as a model."""
+    return (
+        f"{name} is an explainer in one file, not a classifier; run it with onnxruntime alone "
+        "(docs/explainers.md), or give the model that it was made from"
+    )

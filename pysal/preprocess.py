@@ -244,7 +244,7 @@ class Preprocess:
             rgb = (rgb @ np.array(LUMA, np.float32))[..., None]
         elif self.channels == "BGR":
             rgb = rgb[..., ::-1]
-        gain, offset = self._affine()
+        gain, offset = self.affine()
         out = np.empty((len(rgb), self.num_channels, *rgb.shape[1:3]), np.float32)
         np.multiply(rgb.transpose(0, 3, 1, 2), gain, out=out)
         out += offset
@@ -261,7 +261,7 @@ class Preprocess:
             raise ShapeError(
                 f"batch has shape {batch.shape}; expected (N, {self.num_channels}, H, W)"
             )
-        gain, offset = self._affine()
+        gain, offset = self.affine()
         rgb = ((batch - offset) / gain).transpose(0, 2, 3, 1)
         if self.channels == "GRAY":
             rgb = np.repeat(rgb, 3, axis=3)
@@ -282,7 +282,7 @@ class Preprocess:
         }[self.channels]
         return np.asarray(sigma * np.array(unit) * self.scale / np.array(self.std), np.float32)
 
-    def _affine(self) -> tuple[Array, Array]:
-        """Gain and offset of shape (C, 1, 1): x = gain * pixel + offset."""
+    def affine(self) -> tuple[Array, Array]:
+        """Gain and offset of shape (C, 1, 1): x = gain * pixel + offset, for pixels in [0, 1]."""
         mean, std = np.array(self.mean)[:, None, None], np.array(self.std)[:, None, None]
         return (self.scale / std).astype(np.float32), (-mean / std).astype(np.float32)

@@ -14,8 +14,9 @@ import onnxruntime as ort
 
 from pysal.backends.ort_session import open_session
 from pysal.backends.record import find_labels
-from pysal.errors import CapabilityError, InputError, OptionError
+from pysal.errors import CapabilityError, InputError, ModelFormatError, OptionError
 from pysal.prepared import (
+    EXPLAINER_KEY,
     GRADIENT_KEY,
     LOGITS,
     MODEL_KEY,
@@ -24,6 +25,7 @@ from pysal.prepared import (
     SEED_PROBABILITY,
     forward_path,
     gradient_name,
+    not_a_classifier,
 )
 from pysal.redraw import How
 from pysal.types import ModelInfo
@@ -201,7 +203,10 @@ def open_files(
     if path.is_dir() or not path.exists():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"model {path} {what}; give the path of an .onnx file")
-    if SEED.encode() in path.read_bytes():
+    data = path.read_bytes()
+    if EXPLAINER_KEY.encode() in data:
+        raise ModelFormatError(not_a_classifier(path.name))
+    if SEED.encode() in data:
         return PreparedFile(path)
     return OrdinaryFile(path, input_shape, lowering)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pysal.prepared import MODEL_KEY
+from pysal.prepared import EXPLAINER_KEY, LABELS_KEY, MODEL_KEY
 from pysal.preprocess import Preprocess
 
 
@@ -25,6 +25,8 @@ def read_facts(path: Path) -> dict[str, Any]:
 
     model, sha256 = read_model(path)
     metadata = {prop.key: prop.value for prop in model.metadata_props}
+    if EXPLAINER_KEY in metadata:
+        return _explainer_facts(path, model, sha256, metadata)
     no_rule: dict[str, list[str]] = {}
     if prepared := MODEL_KEY in metadata:
         found = json.loads(metadata[MODEL_KEY])
@@ -49,6 +51,31 @@ def read_facts(path: Path) -> dict[str, Any]:
         "no_gradient_rule": no_rule,
         "preprocess": record.to_dict(),
         "preprocess_from": origin,
+    }
+
+
+def _explainer_facts(
+    path: Path, model: Any, sha256: str, metadata: Mapping[str, str]
+) -> dict[str, Any]:
+    """What an explainer in one file says of itself, and the form of its inputs and outputs."""
+    found = json.loads(metadata[EXPLAINER_KEY])
+    parent = found.pop("model")
+    record, origin = find_record(path, metadata, tuple(parent["input_shape"]))
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return {
+        "file": str(path),
+        "size_bytes": path.stat().st_size,
+        "sha256": sha256,
+        "explainer": found.pop("method"),
+        "opset": max(o.version for o in model.opset_import),
+        "inputs": [v.name + " (optional)" * (v.name in weights) for v in model.graph.input],
+        "outputs": [value.name for value in model.graph.output],
+        "input_form": found.pop("input"),
+        **found,
+        "made_from": parent,
+        "preprocess": record.to_dict(),
+        "preprocess_from": origin,
+        "labels": metadata.get(LABELS_KEY) is not None or record.labels is not None,
     }
 
 
