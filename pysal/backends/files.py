@@ -1,4 +1,4 @@
-"""Model files for ONNX Runtime: an ordinary classifier, or one that `pysal export` has prepared."""
+"""Model files for engines: an ordinary classifier, or one that `pysal export` has prepared."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import copy
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import onnxruntime as ort
-
-from pysal.backends.ort_session import open_session
 from pysal.backends.record import find_labels
 from pysal.errors import CapabilityError, InputError, OptionError
 from pysal.prepared import (
@@ -29,6 +26,10 @@ from pysal.redraw import How
 from pysal.types import ModelInfo
 
 Built = tuple["bytes | str", Mapping[str, tuple[int, ...]], tuple[str, ...]]
+"""A serialized model or a path, the shape of every value for one image, and the outputs."""
+
+Header = tuple[Mapping[str, str], Mapping[str, tuple[int, ...]]]
+"""Metadata of a file, and the shape of its outputs without the batch axis."""
 
 
 class ModelFiles(ABC):
@@ -146,12 +147,10 @@ class PreparedFile(ModelFiles):
     model does, at the cost of its backward pass.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_header: Callable[[Path], Header]) -> None:
         self._path = path
-        session = open_session(str(path), 1)
-        self.metadata = session.get_modelmeta().custom_metadata_map
+        self.metadata, self._outputs = read_header(path)
         self.facts = json.loads(self.metadata[MODEL_KEY])
-        self._outputs = {o.name: tuple(o.shape[1:]) for o in session.get_outputs()}
 
     def forward(self, taps: Sequence[str]) -> Built:
         """The sibling where it has every tap, else the gradient model itself."""
@@ -190,11 +189,14 @@ class PreparedFile(ModelFiles):
 
 def open_files(
     path: str | os.PathLike[str],
+    read_header: Callable[[Path], Header],
+    *,
     input_shape: tuple[int, int, int] | None = None,
-    lowering: str = "ort",
+    lowering: str,
 ) -> ModelFiles:
     """Open either kind of file; the content decides, not the name.
 
+    `read_header` is the engine's own reader of prepared files, so that they need no other package.
     `lowering` is that of `export.build_gradient`; a prepared file has its own.
     """
     path = Path(path)
@@ -202,14 +204,17 @@ def open_files(
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"model {path} {what}; give the path of an .onnx file")
     if SEED.encode() in path.read_bytes():
-        return PreparedFile(path)
+        return PreparedFile(path, read_header)
     return OrdinaryFile(path, input_shape, lowering)
 
 
 def model_info(
-    files: ModelFiles, engine: str, labels: Sequence[str] | str | os.PathLike[str] | None
+    files: ModelFiles,
+    engine: str,
+    versions: Mapping[str, str],
+    labels: Sequence[str] | str | os.PathLike[str] | None,
 ) -> ModelInfo:
-    """What is known of a model file, on an engine of ONNX Runtime."""
+    """What is known of a model file, on an engine."""
     facts = files.facts
     return ModelInfo(
         name=facts["name"],
@@ -226,7 +231,7 @@ def model_info(
             name: fields for name, fields in facts.get("receptive_fields", {}).items() if fields
         },
         engine=engine,
-        versions={"onnxruntime": ort.__version__},
+        versions=versions,
         opset=facts["opset"],
         labels=find_labels(labels, files.metadata, facts["num_classes"]),
     )
