@@ -34,6 +34,12 @@ BACKENDS: dict[str, Entry] = {
         needs=frozenset({"onnxruntime"}),
         extra="cpu",
     ),
+    "openvino": Entry(
+        "pysal.backends.openvino:OpenVinoClassifier",
+        summary="OpenVINO on the CPU: images in parallel, one per thread; fp32, bf16, fp16",
+        needs=frozenset({"openvino"}),
+        extra="openvino",
+    ),
     "pytorch": Entry(
         "pysal.backends.pytorch:TorchClassifier",
         summary="PyTorch on a CPU or on CUDA: takes an nn.Module, without export",
@@ -184,11 +190,13 @@ def _placed(
     opener: Callable[..., Any], engine: str, device: str, precision: str | None
 ) -> dict[str, Any]:
     """Device and precision as options, where the engine has more than one."""
-    if "device" in inspect.signature(opener).parameters:
-        return {"device": device, "precision": precision}
+    options = {"device": device, "precision": precision}
+    placed = {k: v for k, v in options.items() if k in inspect.signature(opener).parameters}
+    if "precision" in placed:
+        return placed
     if precision not in (None, "fp32"):
         raise CapabilityError(
             f'engine "{engine}" on a CPU has precision "fp32", "{precision}" was given; use '
-            'device="cuda", or a torch module with engine "pytorch"'
+            'engine "openvino", device="cuda", or a torch module with engine "pytorch"'
         )
     return {}

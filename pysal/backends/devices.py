@@ -22,6 +22,8 @@ def devices() -> dict[str, str]:
 
 def cuda_missing(engine: str) -> str:
     """Why an engine has no CUDA here; empty where it has."""
+    if engine == "openvino":
+        return "OpenVINO computes on the CPU here"
     return _pytorch() if engine == "pytorch" else _ort()
 
 

@@ -82,10 +82,11 @@ class OrdinaryFile(ModelFiles):
         path: str | os.PathLike[str],
         input_shape: tuple[int, int, int] | None,
         lowering: str,
+        log_odds: bool,
     ) -> None:
         from pysal import export
 
-        self._lowering = lowering
+        self._options: dict[str, Any] = {"lowering": lowering, "log_odds": log_odds}
         self._prepared = export.prepare(path, input_shape=input_shape)
         self.metadata = self._prepared.metadata()
         self.facts = json.loads(self.metadata[MODEL_KEY])
@@ -109,7 +110,7 @@ class OrdinaryFile(ModelFiles):
             wrt=(wrt,),
             taps=taps,
             start=start,
-            lowering=self._lowering,
+            **self._options,
         )
         logits = (LOGITS,) if start is None else ()
         return self._built(model, (*logits, gradient_name(wrt), *taps))
@@ -193,11 +194,12 @@ def open_files(
     *,
     input_shape: tuple[int, int, int] | None = None,
     lowering: str,
+    log_odds: bool = False,
 ) -> ModelFiles:
     """Open either kind of file; the content decides, not the name.
 
     `read_header` is the engine's own reader of prepared files, so that they need no other package.
-    `lowering` is that of `export.build_gradient`; a prepared file has its own.
+    `lowering` and `log_odds` are those of `export.build_gradient`; a prepared file has its own.
     """
     path = Path(path)
     if path.is_dir() or not path.exists():
@@ -205,7 +207,7 @@ def open_files(
         raise InputError(f"model {path} {what}; give the path of an .onnx file")
     if SEED.encode() in path.read_bytes():
         return PreparedFile(path, read_header)
-    return OrdinaryFile(path, input_shape, lowering)
+    return OrdinaryFile(path, input_shape, lowering, log_odds)
 
 
 def model_info(

@@ -32,7 +32,7 @@ class OnFiles(Classifier):
         other = copy.copy(self)
         other._files = self._files.randomized(tuple(layers), seed, how)
         name = other._files.facts["name"]
-        other.info = dataclasses.replace(self.info, name=name, sha256="")
+        other.info = dataclasses.replace(self.info, name=name, sha256="", precision_check={})
         other._start()
         return other
 

@@ -6,9 +6,18 @@ import numpy as np
 
 from pysal import kernels
 from pysal.backends.one_by_one_runs import OneByOneRuns, Session
+from pysal.backends.scores import log_odds_slope
 from pysal.compose import Composer
 from pysal.errors import ShapeError
-from pysal.prepared import INPUT, LOGITS, SEED, SEED_LAYER, SEED_PROBABILITY, gradient_name
+from pysal.prepared import (
+    INPUT,
+    LOGITS,
+    SEED,
+    SEED_LAYER,
+    SEED_LOG_ODDS,
+    SEED_PROBABILITY,
+    gradient_name,
+)
 from pysal.types import Array, Noise, Passes, ScoreKind, Target
 
 PARTIAL_BYTES = 2**26
@@ -32,8 +41,10 @@ class OneByOneClassifier(OneByOneRuns):
         def work(row: int) -> None:
             buffers = session.buffers()
             np.copyto(buffers[self._input][0], batch[row])
-            value[row] = self._run_gradient(session, int(target.index[row]), target.kind)
-            grad[row] = buffers[name][0]
+            value[row], found = self._run_gradient(
+                session, wrt, int(target.index[row]), target.kind
+            )
+            grad[row] = found[0]
 
         self._workers.each(len(batch), work)
         return value, grad
@@ -52,8 +63,10 @@ class OneByOneClassifier(OneByOneRuns):
         def work(row: int) -> None:
             buffers = session.buffers()
             np.copyto(buffers[self._input][0], batch[row])
-            value[row] = self._run_gradient(session, int(target.index[row]), target.kind)
-            activation[row], grad[row] = buffers[layer][0], buffers[gradient_name(layer)][0]
+            value[row], found = self._run_gradient(
+                session, layer, int(target.index[row]), target.kind
+            )
+            activation[row], grad[row] = buffers[layer][0], found[0]
 
         self._workers.each(len(batch), work)
         return (value, activation, grad), Passes(len(batch), len(batch))
@@ -144,9 +157,11 @@ class OneByOneClassifier(OneByOneRuns):
                     out=buffers[self._input][None],
                     threads=1,
                 )
-                values[i, s] = self._run_gradient(session, int(target.index[i]), target.kind)
+                values[i, s], found = self._run_gradient(
+                    session, INPUT, int(target.index[i]), target.kind
+                )
                 partial[row // steps, s] = kernels.path_accumulate(
-                    buffers[gradient_name(INPUT)][None],
+                    found[None],
                     batch[one],
                     baseline[one],
                     factors[s : s + 1],
@@ -158,14 +173,21 @@ class OneByOneClassifier(OneByOneRuns):
             grad[rows.start : rows.stop] = partial.sum(axis=1)
         return values, grad
 
-    def _run_gradient(self, session: Session, index: int, kind: ScoreKind) -> np.float32:
-        """Run with the one-hot seed of a class; return its score."""
+    def _run_gradient(
+        self, session: Session, wrt: str, index: int, kind: ScoreKind
+    ) -> tuple[np.float32, Array]:
+        """Run with the one-hot seed of a class; return its score and the gradient's buffer."""
         buffers = session.buffers()
-        seed = buffers[SEED if kind == "logit" else SEED_PROBABILITY]
+        logits, grad = buffers[LOGITS], buffers[gradient_name(wrt)]
+        by_odds = kind == "probability" and SEED_LOG_ODDS in buffers
+        other = SEED_LOG_ODDS if by_odds else SEED_PROBABILITY
+        seed = buffers[SEED if kind == "logit" else other]
         seed[0, index] = 1.0
         try:
             session.run()
         finally:
             seed[0, index] = 0.0
-        score: np.float32 = self._in_kind(buffers[LOGITS], kind)[0, index]
-        return score
+        if by_odds:
+            grad *= log_odds_slope(logits[0], index, self.info.output_kind)
+        score: np.float32 = self._in_kind(logits, kind)[0, index]
+        return score, grad

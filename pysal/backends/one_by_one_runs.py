@@ -48,8 +48,8 @@ class OneByOneRuns(OnFiles):
     files : ModelFiles
     path : Path
         Where the .json of the preprocessing may be beside.
-    engine : str
-        Name of the engine, for `ModelInfo.engine`.
+    engine, detail : str
+        Name of the engine and what else there is to say, for `ModelInfo.engine`.
     versions : mapping of str to str
     threads : int
     preprocess, labels
@@ -62,6 +62,7 @@ class OneByOneRuns(OnFiles):
         path: Path,
         *,
         engine: str,
+        detail: str = "",
         versions: Mapping[str, str],
         threads: int,
         preprocess: Preprocess | Mapping[str, Any] | str | os.PathLike[str] | None,
@@ -70,7 +71,7 @@ class OneByOneRuns(OnFiles):
         self._files, self._threads = files, threads
         self._start()
         self._input: str = files.facts["input"]
-        where = f"{engine} (CPU, {threads} thread{'s' * (threads > 1)})"
+        where = f"{engine} (CPU, {threads} thread{'s' * (threads > 1)}{detail})"
         self.info = model_info(files, where, versions, labels)
         self.preprocess = find_preprocess(preprocess, files.metadata, path, self.info.input_shape)
 
