@@ -18,6 +18,7 @@ from pysal.prepared import (
     MODEL_KEY,
     PROBABILITIES,
     SEED,
+    SEED_LOG_ODDS,
     SEED_PROBABILITY,
     forward_path,
     gradient_name,
@@ -69,7 +70,7 @@ class ModelFiles(ABC):
     def seed_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of image, logits and seeds for one image."""
         classes = (1, self.facts["num_classes"])
-        names = (LOGITS, PROBABILITIES, SEED, SEED_PROBABILITY)
+        names = (LOGITS, PROBABILITIES, SEED, SEED_PROBABILITY, SEED_LOG_ODDS)
         image = (1, *self.facts["input_shape"])
         return {self.facts["input"]: image, **dict.fromkeys(names, classes)}
 

@@ -25,8 +25,9 @@ from pysal.resample import Resample
 from pysal.types import Array, Target
 
 EXACT = "fp32"
-CELLS = (3, 5, 9, 17)
-"""Patches of colour along an edge of each probe image."""
+PROBES, COARSEST = 4, 4
+SHARED, CONTRAST, GREY = 0.7, 0.25, 0.45
+"""Probe images: share of brightness in each channel's pattern, standard deviation and mean."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,20 +164,33 @@ def compare(
 
 
 def probe_images(preprocess: Preprocess, input_shape: tuple[int, int, int]) -> Array:
-    """Deterministic images to compare precisions on: smooth colours of several sizes with edges.
+    """Deterministic images to compare precisions on, with the spectrum of photos.
+
+    Patterns of all sizes, each half as strong as the one of twice its size: amplitudes of natural
+    images fall as 1 / frequency [1]_. bf16 and float32 agree on them about as well as on photos;
+    on smooth images they agree much less, where neighbours are equal up to rounding.
 
     Returns
     -------
     ndarray of shape (4, C, H, W), float32, in model input space
+
+    References
+    ----------
+    .. [1] Field: Relations between the statistics of natural images and the response properties of
+       cortical cells. JOSA A 4, 1987.
     """
-    channels, *size = input_shape
-    images = np.empty((len(CELLS), *size, channels), np.float32)
-    for number, cells in enumerate(CELLS):
-        coarse = uniform(number, PROBE, (channels + 1, cells, cells))
-        planes = Resample("aligned", (cells, cells), (size[0], size[1]), coarse)(coarse)
-        edges = np.where(planes[-1:] > 0.5, planes[:-1], 1.0 - planes[:-1])
-        images[number] = np.moveaxis(edges, 0, -1)
-    rgb = images if channels == 3 else np.repeat(images[..., :1], 3, axis=-1)
+    _, height, width = input_shape
+    rgb = np.empty((PROBES, height, width, 3), np.float32)
+    for number in range(PROBES):
+        planes, cells, step = np.zeros((4, height, width), np.float32), COARSEST, 0
+        while cells <= max(height, width):
+            drawn = uniform(number, PROBE, (4, cells, cells), step=step) - np.float32(0.5)
+            enlarge = Resample("aligned", (cells, cells), (height, width), drawn)
+            planes += enlarge(drawn) * np.float32(COARSEST / cells)
+            cells, step = 2 * cells, step + 1
+        mixed = SHARED * planes[3:] + (1 - SHARED) * planes[:3]
+        mixed = (mixed - mixed.mean()) / max(float(mixed.std()), 1e-6) * CONTRAST + GREY
+        rgb[number] = np.moveaxis(mixed.clip(0.0, 1.0), 0, -1)
     return preprocess.normalize(rgb)
 
 
