@@ -36,7 +36,7 @@ from naive_igos import blur51, naive_igos  # noqa: E402
 from onnx_torch import to_torch  # noqa: E402
 
 from pysal.backends.ort import OrtClassifier  # noqa: E402
-from pysal.backends.ort_session import Session  # noqa: E402
+from pysal.backends.ort_session import OrtSession  # noqa: E402
 from pysal.methods.igos import igos  # noqa: E402
 from pysal.metrics.insertion_deletion import insertion_deletion  # noqa: E402
 from pysal.photos import load_photos  # noqa: E402
@@ -117,21 +117,21 @@ def time_all(subject: Subject, clock: Callable[[], float]) -> dict[str, Any]:
 def outside(subject: Subject, preset: str) -> float:
     """Share of the processor time that is not spent in the engine's run."""
     spent: list[float] = []
-    run = Session.run
+    run = OrtSession.run
 
-    def timed(session: Session) -> None:
+    def timed(session: OrtSession) -> None:
         start = time.thread_time()  # a run of one image stays on the thread that calls it
         run(session)
         spent.append(time.thread_time() - start)
 
     rows = slice(0, 4)
-    Session.run = timed  # type: ignore[method-assign]
+    OrtSession.run = timed  # type: ignore[method-assign]
     try:
         start = time.process_time()
         igos(subject.clf, subject.batch[rows], subject.target[rows], preset=preset)
         total = time.process_time() - start
     finally:
-        Session.run = run  # type: ignore[method-assign]
+        OrtSession.run = run  # type: ignore[method-assign]
     return 1 - sum(spent) / total
 
 

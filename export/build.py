@@ -15,6 +15,7 @@ from pysal.prepared import (
     PROBABILITIES,
     SEED,
     SEED_LAYER,
+    SEED_LOG_ODDS,
     SEED_PROBABILITY,
     gradient_name,
     multiplier_name,
@@ -29,6 +30,9 @@ from .passes.read import check_model
 from .passes.shapes import BATCH
 from .rules.table import find_table
 from .rules.tables import TABLES
+
+FAR_BELOW = -(2.0**14)
+"""Takes a class out of a softmax, and is finite in half precision."""
 
 
 def build_forward(prepared: PreparedModel, taps: Sequence[str] = ()) -> onnx.ModelProto:
@@ -72,6 +76,7 @@ def build_gradient(
     wrt: Sequence[str] = (INPUT,),
     taps: Sequence[str] = (),
     start: str | None = None,
+    log_odds: bool = False,
 ) -> onnx.ModelProto:
     """Append a backward pass to the model.
 
@@ -80,6 +85,11 @@ def build_gradient(
     ``seed + J^T seed_probability``, so one graph serves every target and both score spaces.
     Outputs are `pysal/logits`, `pysal/probabilities`, the gradient at every value of `wrt`
     (`pysal/input_gradient` for the image, `pysal/gradient/NAME` for a layer), and the taps.
+
+    With `log_odds` the second input is `pysal/seed_log_odds`, 1 at one class of each image: the
+    walk starts from the slope of log(p / (1 - p)), and p (1 - p) times the result is the gradient
+    of the probability. For arithmetic below float32: next to p = 1 the slope of the probability is
+    a difference of almost equal numbers, and too small for half precision; this one is neither.
 
     With `start` the walk begins at that layer instead: inputs are the image and
     `pysal/seed_layer`, the cotangent of the layer and of its shape (N, ...); outputs are the
@@ -98,6 +108,7 @@ def build_gradient(
         Layers whose activations become outputs.
     start : str, optional
         Layer at whose output the walk begins. Default: the logits.
+    log_odds : bool
 
     Returns
     -------
@@ -117,7 +128,8 @@ def build_gradient(
     values = [prepared.input_name if w == INPUT else w for w in wrt]
     prepared.check_layers([v for v in values if v != prepared.input_name])
     if start is None:
-        cotangents = {prepared.logits: _add_seeds(g, prepared, _add_logits(g, prepared))}
+        logits = _add_logits(g, prepared)
+        cotangents = {prepared.logits: _add_seeds(g, prepared, logits, log_odds)}
     else:
         _check_order(prepared, values, start)
         cotangents = {start: _input(g, SEED_LAYER, list(g.shape(start) or ()))}
@@ -126,7 +138,7 @@ def build_gradient(
         name = gradient_name(INPUT if value == prepared.input_name else value)
         _output(g, g.op("Identity", dx, name=name), list(g.shape(value) or ()))
     _add_taps(g, prepared, taps)
-    return _finish(g, prepared, inputs=(prepared.input_name, *_seeds(start)))
+    return _finish(g, prepared, inputs=(prepared.input_name, *_seeds(start, log_odds)))
 
 
 def unsupported_ops(prepared: PreparedModel, rules: str = "gradient") -> dict[str, list[str]]:
@@ -154,26 +166,43 @@ def _add_logits(g: Graph, prepared: PreparedModel) -> str:
     return logits
 
 
-def _add_seeds(g: Graph, prepared: PreparedModel, logits: str) -> str:
+def _add_seeds(g: Graph, prepared: PreparedModel, logits: str, log_odds: bool) -> str:
     """Cotangent of the logits from both seeds, in the logits' own shape."""
-    for seed in _seeds(None):
+    for seed in _seeds(None, log_odds):
         _input(g, seed, [None, prepared.num_classes])
-    if prepared.output_kind == "sigmoid":
-        p = g.op("Sigmoid", logits, name=PROBABILITIES)
-        through = g.mul(SEED_PROBABILITY, g.mul(p, g.sub(g.scalar(1.0), p)))
+    sigmoid = prepared.output_kind == "sigmoid"
+    if log_odds:
+        through = SEED_LOG_ODDS if sigmoid else _through_log_odds(g, logits)
     else:
-        p = g.op("Softmax", logits, axis=-1, name=PROBABILITIES)
-        weighted = g.mul(p, SEED_PROBABILITY)
-        through = g.sub(weighted, g.mul(p, g.sum(weighted, [1])))
-    _output(g, p, [None, prepared.num_classes])
+        through = _through_probabilities(g, logits, sigmoid)
+        _output(g, PROBABILITIES, [None, prepared.num_classes])
     total = g.add(SEED, through)
     spatial = len(g.shape(prepared.logits) or ()) - 2
     return g.op("Reshape", total, g.ints([0, 0, *[1] * spatial])) if spatial else total
 
 
-def _seeds(start: str | None) -> tuple[str, ...]:
+def _through_probabilities(g: Graph, logits: str, sigmoid: bool) -> str:
+    """Cotangent of the logits from that of the probabilities."""
+    if sigmoid:
+        p = g.op("Sigmoid", logits, name=PROBABILITIES)
+        return g.mul(SEED_PROBABILITY, g.mul(p, g.sub(g.scalar(1.0), p)))
+    p = g.op("Softmax", logits, axis=-1, name=PROBABILITIES)
+    weighted = g.mul(p, SEED_PROBABILITY)
+    return g.sub(weighted, g.mul(p, g.sum(weighted, [1])))
+
+
+def _through_log_odds(g: Graph, logits: str) -> str:
+    """Slope of z_t - log sum_{j != t} exp z_j: 1 at t, minus the softmax of the other logits."""
+    others = g.add(logits, g.mul(SEED_LOG_ODDS, g.scalar(FAR_BELOW)))
+    q = g.op("Softmax", others, axis=-1)
+    return g.sub(SEED_LOG_ODDS, g.mul(q, g.sum(SEED_LOG_ODDS, [1])))
+
+
+def _seeds(start: str | None, log_odds: bool) -> tuple[str, ...]:
     """Inputs of a gradient model besides the image."""
-    return (SEED, SEED_PROBABILITY) if start is None else (SEED_LAYER,)
+    if start is not None:
+        return (SEED_LAYER,)
+    return (SEED, SEED_LOG_ODDS if log_odds else SEED_PROBABILITY)
 
 
 def _add_taps(g: Graph, prepared: PreparedModel, taps: Sequence[str]) -> None:

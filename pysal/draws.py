@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pysal.types import Array
 
-START, JITTER, DROPOUT, FILL = 1, 2, 3, 4
-"""Streams: first masks, shifts of the image, sampled masks, seeds of fillers."""
+START, JITTER, DROPOUT, FILL, PROBE = 1, 2, 3, 4, 5
+"""Streams: first masks, shifts of the image, sampled masks, seeds of fillers, probe images."""
 
 
 def uniform(

@@ -44,6 +44,7 @@ OPTIONAL |= {"lpips", "pyarrow", "pycocotools", "scipy", "tensorrt", "torch", "t
 AT_TOP_LEVEL = {
     "pysal.export": {"onnx"},
     "pysal.backends.ort": {"onnxruntime"},
+    "pysal.backends.openvino": {"openvino"},
     "pysal.backends.pytorch": {"torch"},
 }
 """Modules, by the start of their name, that exist for a package; only functions import these."""
@@ -128,6 +129,18 @@ def test_methods_do_not_know_each_other_nor_the_engines() -> None:
         for name, _ in imports(module, path):
             if unit(name) == unit(module) and name.count(".") >= 2:
                 assert name.rpartition(".")[2].startswith(stem), f"{module} imports {name}"
+
+
+def test_engines_do_not_know_each_other() -> None:
+    families = {start.rpartition(".")[2] for start in AT_TOP_LEVEL if ".backends." in start}
+    for module, path in MODULES:
+        stem = module.rpartition(".")[2].partition("_")[0]
+        if unit(module) != "backends" or module.count(".") < 2:
+            continue
+        for name, _ in imports(module, path):
+            other = name.rpartition(".")[2].partition("_")[0]
+            if name.startswith("pysal.backends.") and other in families:
+                assert other == stem, f"{module} imports {name}"
 
 
 def test_the_package_itself_imports_nothing() -> None:

@@ -13,8 +13,8 @@ from pysal.backends.devices import (
     check_device,
     cuda_missing,
     devices,
+    engine_missing,
     kernels_missing,
-    missing_packages,
 )
 from pysal.classifier import Classifier
 from pysal.errors import CapabilityError, MissingDependencyError, OptionError
@@ -33,6 +33,12 @@ BACKENDS: dict[str, Entry] = {
         summary="ONNX Runtime on the CPU: images in parallel, one per thread",
         needs=frozenset({"onnxruntime"}),
         extra="cpu",
+    ),
+    "openvino": Entry(
+        "pysal.backends.openvino:OpenVinoClassifier",
+        summary="OpenVINO on the CPU: images in parallel, one per thread; fp32, bf16, fp16",
+        needs=frozenset({"openvino"}),
+        extra="openvino",
     ),
     "pytorch": Entry(
         "pysal.backends.pytorch:TorchClassifier",
@@ -57,7 +63,7 @@ ON_CUDA: dict[str, Entry] = {
 def engines() -> dict[str, str]:
     """State of every engine: {name: "available", or why it is not}."""
     return {
-        name: missing_packages(entry.needs, entry.extra) or "available"
+        name: engine_missing(name, entry.needs, entry.extra) or "available"
         for name, entry in BACKENDS.items()
     }
 
@@ -81,12 +87,15 @@ def open_classifier(
     model : path-like, torch.nn.Module or Classifier
         A module needs no export and runs on "pytorch"; it must be in evaluation mode.
     engine : str
-        A name of `engines()`; or "auto": "pytorch" for a module, "ort" for a file.
+        A name of `engines()`; or "auto": "pytorch" for a module; for a file the first of "ort" and
+        "openvino" that can run here, on a CPU in "bf16" or "fp16" of "openvino" and "ort".
+        `ModelInfo.engine` says which it is.
     device : str
         "cpu", "cuda" or "cuda:N"; or "auto": CUDA where engine and kernels have it, else the CPU.
     precision : {"fp32", "tf32", "fp16", "bf16"} or None
         Arithmetic of the network; results are float32. On a CPU "ort" has "fp32" only, on CUDA
-        "tf32" too. None leaves the choice to the engine, and all of them choose "fp32".
+        "tf32" too. On "openvino" anything but "fp32" is compared with it on the model first, see
+        `backends.guard`. None leaves the choice to the engine, and all of them choose "fp32".
     threads : int, optional
         Default: for "ort" all cores that the process may use, for "pytorch" torch's own number.
     preprocess : Preprocess, mapping, or path of a .json, optional
@@ -119,7 +128,7 @@ def open_classifier(
     if threads is not None and threads < 1:
         raise OptionError(f"threads is {threads}; give 1 or more")
     check_device(device)
-    engine = _find_engine(model, engine)
+    engine = _find_engine(model, engine, device, precision)
     device = _find_device(model, engine, device)
     entry = (BACKENDS if device == "cpu" else ON_CUDA)[engine]
     options = dict(engine_options) if rows is None else {"rows": rows, **engine_options}
@@ -138,7 +147,7 @@ def _is_module(model: Any) -> bool:
     return torch is not None and isinstance(model, torch.nn.Module)
 
 
-def _find_engine(model: Any, engine: str) -> str:
+def _find_engine(model: Any, engine: str, device: str, precision: str | None) -> str:
     """The engine asked for, or the one for this kind of model; both are installed."""
     is_module = _is_module(model)
     if not is_module and not isinstance(model, str | os.PathLike):
@@ -146,7 +155,9 @@ def _find_engine(model: Any, engine: str) -> str:
             f"the model is a {type(model).__name__}; expected the path of an ONNX file, a torch "
             "nn.Module or a Classifier"
         )
-    chosen = engine if engine != "auto" else "pytorch" if is_module else "ort"
+    chosen = engine
+    if engine == "auto":
+        chosen = "pytorch" if is_module else _fastest(device, precision)
     entry = lookup(BACKENDS, chosen, "engine")
     if is_module and chosen != "pytorch":
         raise OptionError(
@@ -158,11 +169,19 @@ def _find_engine(model: Any, engine: str) -> str:
             f'engine "pytorch" takes a torch nn.Module, and {model} was given; load the module, or '
             'use engine "ort" for an ONNX file'
         )
-    if why := missing_packages(entry.needs, entry.extra):
+    if why := engine_missing(chosen, entry.needs, entry.extra):
         if engine == "auto":
             raise MissingDependencyError(f"no engine is installed for this model: {why}")
         raise CapabilityError(f'engine "{chosen}" cannot run here: {why}')
     return chosen
+
+
+def _fastest(device: str, precision: str | None) -> str:
+    """The engine that "auto" takes for a file: the first that can run here, else the first."""
+    halves = precision in ("bf16", "fp16") and not device.startswith("cuda")
+    order = ("openvino", "ort") if halves else ("ort", "openvino")
+    live = (e for e in order if not engine_missing(e, BACKENDS[e].needs, BACKENDS[e].extra))
+    return next(live, "ort")
 
 
 def _find_device(model: Any, engine: str, device: str) -> str:
@@ -184,11 +203,13 @@ def _placed(
     opener: Callable[..., Any], engine: str, device: str, precision: str | None
 ) -> dict[str, Any]:
     """Device and precision as options, where the engine has more than one."""
-    if "device" in inspect.signature(opener).parameters:
-        return {"device": device, "precision": precision}
+    options = {"device": device, "precision": precision}
+    placed = {k: v for k, v in options.items() if k in inspect.signature(opener).parameters}
+    if "precision" in placed:
+        return placed
     if precision not in (None, "fp32"):
         raise CapabilityError(
             f'engine "{engine}" on a CPU has precision "fp32", "{precision}" was given; use '
-            'device="cuda", or a torch module with engine "pytorch"'
+            'engine "openvino", device="cuda", or a torch module with engine "pytorch"'
         )
     return {}

@@ -22,6 +22,8 @@ def devices() -> dict[str, str]:
 
 def cuda_missing(engine: str) -> str:
     """Why an engine has no CUDA here; empty where it has."""
+    if engine == "openvino":
+        return "OpenVINO computes on the CPU here"
     return _pytorch() if engine == "pytorch" else _ort()
 
 
@@ -48,6 +50,12 @@ def missing_packages(needs: frozenset[str], extra: str) -> str:
     return f'{", ".join(absent)} is not installed; pip install "pysal-saliency[{extra}]"'
 
 
+def engine_missing(engine: str, needs: frozenset[str], extra: str) -> str:
+    """Why an engine cannot run here; empty where it can."""
+    why = missing_packages(needs, extra)
+    return why or (_openvino() if engine == "openvino" else "")
+
+
 def _installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
@@ -69,6 +77,14 @@ def _ort() -> str:
     except Exception as error:  # CuPy's own, where there is no driver or no library
         return f"CuPy finds no CUDA device ({reason(error)})"
     return "" if count else "CuPy finds no CUDA device"
+
+
+def _openvino() -> str:
+    try:
+        found = importlib.import_module("openvino").Core().available_devices
+    except Exception as error:  # a library that does not load, a plugin that does not start
+        return f"openvino does not start ({reason(error)})"
+    return "" if "CPU" in found else "openvino has no plugin for this CPU"
 
 
 def _pytorch() -> str:

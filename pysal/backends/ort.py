@@ -1,37 +1,22 @@
-"""ONNX Runtime on the CPU.
-
-Every image is one run of batch 1 on one thread, and the threads take images in turn. On two cores
-that is as fast as one batched run or faster (nodes that ONNX Runtime does not split scale too, and
-activations stay in the caches), memory is set by the number of threads and not by N, and the
-numbers of an image do not depend on its neighbours. Single images use all threads inside the run.
-"""
+"""ONNX Runtime on the CPU: image by image on worker threads, see `one_by_one_runs`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import onnxruntime as ort
 
-from pysal import kernels
-from pysal.backends.ort_model import Built, model_info, open_files
-from pysal.backends.ort_session import Session, available_threads
-from pysal.backends.ort_surgery import OrtSurgeryOnCpu
-from pysal.backends.record import find_preprocess
-from pysal.backends.scores import in_kind
-from pysal.compose import Composer
-from pysal.errors import ShapeError
-from pysal.prepared import INPUT, LOGITS, SEED, SEED_LAYER, SEED_PROBABILITY, gradient_name
+from pysal.backends.files import Built, open_files
+from pysal.backends.one_by_one import OneByOneClassifier
+from pysal.backends.ort_session import OrtSession, read_header
+from pysal.backends.threads import available_threads
 from pysal.preprocess import Preprocess
-from pysal.types import Array, Noise, Passes, ScoreKind, Target
-
-PARTIAL_BYTES = 2**26
-"""Per-node mask gradients are kept for as many images at a time as fit in this."""
 
 
-class OrtClassifier(OrtSurgeryOnCpu):
+class OrtClassifier(OneByOneClassifier):
     """An ONNX classifier, with gradients, on ONNX Runtime's CPU provider.
 
     Parameters
@@ -59,238 +44,16 @@ class OrtClassifier(OrtSurgeryOnCpu):
         labels: Sequence[str] | str | os.PathLike[str] | None = None,
         input_shape: tuple[int, int, int] | None = None,
     ) -> None:
-        self._files = open_files(path, input_shape)
-        self._threads = threads or available_threads()
-        self._start()
-        self._input = self._files.facts["input"]
-        engine = f"ort (CPU, {self._threads} thread{'s' * (self._threads > 1)})"
-        self.info = model_info(self._files, engine, labels)
-        self.preprocess = find_preprocess(
-            preprocess, self._files.metadata, Path(path), self.info.input_shape
+        super().__init__(
+            open_files(path, read_header, input_shape=input_shape, lowering="ort"),
+            Path(path),
+            engine="ort",
+            versions={"onnxruntime": ort.__version__},
+            threads=threads or available_threads(),
+            preprocess=preprocess,
+            labels=labels,
         )
 
-    def prepare(self, needs: Collection[str]) -> None:
-        """Build the sessions for batches; see `Classifier`."""
-        self._forward((), self._threads)
-        if "grad" in needs:
-            self._gradient("gradient", INPUT, self._threads)
-
-    def score(self, batch: Array, kind: ScoreKind = "probability") -> Array:
-        """Scores of every class: (N, C, H, W) -> (N, K). Cost: N forward."""
-        batch = self.check_batch(batch)
-        session = self._forward((), len(batch))
-        logits = np.empty((len(batch), self.info.num_classes), np.float32)
-
-        def work(row: int) -> None:
-            buffers = session.buffers()
-            np.copyto(buffers[self._input][0], batch[row])
-            session.run()
-            logits[row] = buffers[LOGITS][0]
-
-        self._workers.each(len(batch), work)
-        return self._in_kind(logits, kind)
-
-    def activations(self, batch: Array, layers: Sequence[str]) -> dict[str, Array]:
-        """Activations of named layers, {name: array of N rows}. Cost: N forward."""
-        batch = self.check_batch(batch)
-        session = self._forward(tuple(layers), len(batch))
-        sample = session.buffers()
-        found = {
-            name: np.empty((len(batch), *sample[name].shape[1:]), np.float32) for name in layers
-        }
-
-        def work(row: int) -> None:
-            buffers = session.buffers()
-            np.copyto(buffers[self._input][0], batch[row])
-            session.run()
-            for name in layers:
-                found[name][row] = buffers[name][0]
-
-        self._workers.each(len(batch), work)
-        return found
-
-    def value_and_grad(
-        self, batch: Array, target: Target, *, wrt: str = INPUT, rules: str = "gradient"
-    ) -> tuple[Array, Array]:
-        """Score of the target and its gradient at `wrt`; see `Classifier`."""
-        batch = self.check_batch(batch)
-        target = self.check_target(target, len(batch))
-        session = self._gradient(rules, wrt, len(batch))
-        name = gradient_name(wrt)
-        value = np.empty(len(batch), np.float32)
-        grad = np.empty((len(batch), *session.buffers()[name].shape[1:]), np.float32)
-
-        def work(row: int) -> None:
-            buffers = session.buffers()
-            np.copyto(buffers[self._input][0], batch[row])
-            value[row] = self._run_gradient(session, int(target.index[row]), target.kind)
-            grad[row] = buffers[name][0]
-
-        self._workers.each(len(batch), work)
-        return value, grad
-
-    def layer_grad(
-        self, batch: Array, target: Target, layer: str
-    ) -> tuple[tuple[Array, Array, Array], Passes]:
-        """Score, activation and gradient of a layer in one run; see `Classifier`."""
-        batch = self.check_batch(batch)
-        target = self.check_target(target, len(batch))
-        session = self._gradient("gradient", layer, len(batch), (layer,))
-        value = np.empty(len(batch), np.float32)
-        shape = (len(batch), *session.buffers()[layer].shape[1:])
-        activation, grad = np.empty(shape, np.float32), np.empty(shape, np.float32)
-
-        def work(row: int) -> None:
-            buffers = session.buffers()
-            np.copyto(buffers[self._input][0], batch[row])
-            value[row] = self._run_gradient(session, int(target.index[row]), target.kind)
-            activation[row], grad[row] = buffers[layer][0], buffers[gradient_name(layer)][0]
-
-        self._workers.each(len(batch), work)
-        return (value, activation, grad), Passes(len(batch), len(batch))
-
-    def backward(
-        self,
-        batch: Array,
-        layer: str,
-        signal: Array,
-        *,
-        wrt: str = INPUT,
-        rules: str = "gradient",
-    ) -> Array:
-        """What a signal at a layer becomes at `wrt` under a rule table; see `Classifier`."""
-        batch = self.check_batch(batch)
-        session = self._gradient(rules, wrt, len(batch), (), layer)
-        sample, name = session.buffers(), gradient_name(wrt)
-        shape = (len(batch), *sample[SEED_LAYER].shape[1:])
-        if signal.shape != shape:
-            raise ShapeError(f"signal has shape {signal.shape}; {layer} has {shape}")
-        out = np.empty((len(batch), *sample[name].shape[1:]), np.float32)
-
-        def work(row: int) -> None:
-            buffers = session.buffers()
-            np.copyto(buffers[self._input][0], batch[row])
-            np.copyto(buffers[SEED_LAYER][0], signal[row])
-            session.run()
-            out[row] = buffers[name][0]
-
-        self._workers.each(len(batch), work)
-        return out
-
-    def score_composed(
-        self, compose: Composer, num_images: int, count: int, target: Target
-    ) -> Array:
-        """Score of the target on composed images; each is composed on the thread that runs it."""
-        target = self.check_target(target, num_images)
-        session = self._forward((), num_images * count)
-        out = np.empty((num_images, count), np.float32)
-
-        def work(row: int) -> None:
-            image, version = divmod(row, count)
-            buffers = session.buffers()
-            compose(image, version, buffers[self._input])
-            session.run()
-            out[image, version] = self._in_kind(buffers[LOGITS], target.kind)[
-                0, target.index[image]
-            ]
-
-        self._workers.each(num_images * count, work)
-        return out
-
-    def path_grad(
-        self,
-        batch: Array,
-        baseline: Array,
-        masks: Array,
-        target: Target,
-        *,
-        nodes: Array,
-        weights: Array,
-        noise: Noise | None = None,
-    ) -> tuple[Array, Array]:
-        """Weighted mean of mask gradients; compose, run and reduce happen node by node."""
-        target = self.check_target(target, len(batch))
-        steps, size = len(nodes), masks.shape[1:]
-        nodes = np.asarray(nodes, np.float32)
-        factors = nodes * np.asarray(weights, np.float32)
-        session = self._gradient("gradient", INPUT, len(batch) * steps)
-        values = np.empty((len(batch), steps), np.float32)
-        grad = np.empty(masks.shape, np.float32)
-        group = max(1, PARTIAL_BYTES // (4 * steps * size[0] * size[1]))
-        for first in range(0, len(batch), group):
-            rows = range(first, min(first + group, len(batch)))
-            partial = np.empty((len(rows), steps, *size), np.float32)
-
-            def work(row: int, rows: range = rows, partial: Array = partial) -> None:
-                i, s = rows[row // steps], row % steps
-                one = slice(i, i + 1)
-                buffers = session.buffers()
-                kernels.blend(
-                    batch[one],
-                    baseline[one],
-                    masks[one, None],
-                    nodes=nodes[s : s + 1],
-                    first_node=s,
-                    noise=noise and noise[one],
-                    out=buffers[self._input][None],
-                    threads=1,
-                )
-                values[i, s] = self._run_gradient(session, int(target.index[i]), target.kind)
-                partial[row // steps, s] = kernels.path_accumulate(
-                    buffers[gradient_name(INPUT)][None],
-                    batch[one],
-                    baseline[one],
-                    factors[s : s + 1],
-                    size,
-                    threads=1,
-                )[0]
-
-            self._workers.each(len(rows) * steps, work)
-            grad[rows.start : rows.stop] = partial.sum(axis=1)
-        return values, grad
-
-    def close(self) -> None:
-        """Stop the worker threads and drop the sessions."""
-        self._workers.close()
-        self._sessions.clear()
-
-    def _run_gradient(self, session: Session, index: int, kind: ScoreKind) -> np.float32:
-        """Run with the one-hot seed of a class; return its score."""
-        buffers = session.buffers()
-        seed = buffers[SEED if kind == "logit" else SEED_PROBABILITY]
-        seed[0, index] = 1.0
-        try:
-            session.run()
-        finally:
-            seed[0, index] = 0.0
-        score: np.float32 = self._in_kind(buffers[LOGITS], kind)[0, index]
-        return score
-
-    def _in_kind(self, logits: Array, kind: ScoreKind) -> Array:
-        return in_kind(logits, kind, self.info.output_kind)
-
-    def _forward(self, taps: tuple[str, ...], rows: int) -> Session:
-        return self._session(("forward", taps), rows)
-
-    def _gradient(
-        self,
-        rules: str,
-        wrt: str,
-        rows: int,
-        taps: tuple[str, ...] = (),
-        start: str | None = None,
-    ) -> Session:
-        return self._session(("gradient", rules, wrt, taps, start), rows)
-
-    def _session(self, key: tuple[Any, ...], rows: int) -> Session:
-        """Session for a graph: one thread per image, or all threads for a single image."""
-        threads = self._threads if rows < self._threads else 1
-        with self._lock:
-            if (*key, threads) not in self._sessions:
-                what, *arguments = key
-                built: Built = getattr(self._files, what)(*arguments)
-                model, shapes, outputs = built
-                self._sessions[(*key, threads)] = Session(
-                    model, threads=threads, shapes=shapes, outputs=outputs
-                )
-            return self._sessions[(*key, threads)]
+    def _open(self, built: Built, threads: int) -> OrtSession:
+        model, shapes, outputs = built
+        return OrtSession(model, threads=threads, shapes=shapes, outputs=outputs)

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 
 from pysal.arrays import AnyArray
 from pysal.backends.batched import BatchedClassifier
-from pysal.backends.ort_model import Built, model_info, open_files
+from pysal.backends.files import Built, model_info, open_files
+from pysal.backends.on_files import OnFiles
 from pysal.backends.ort_run import HostMemory, Memory, OrtRun
-from pysal.backends.ort_session import available_threads
-from pysal.backends.ort_surgery import OrtSurgery
+from pysal.backends.ort_session import read_header
 from pysal.backends.record import find_preprocess
+from pysal.backends.threads import available_threads
 from pysal.preprocess import Preprocess
 
 
-class OrtBatchedClassifier(BatchedClassifier, OrtSurgery):
+class OrtBatchedClassifier(BatchedClassifier, OnFiles):
     """An ONNX classifier that runs R images at a time; here on the CPU.
 
     The base of `OrtCudaClassifier`. On a CPU `OrtClassifier` is faster, with one image per thread.
@@ -50,8 +52,9 @@ class OrtBatchedClassifier(BatchedClassifier, OrtSurgery):
         super().__init__(rows)
         self._threads = threads or available_threads()
         self._memory = self._find_memory()
-        self._files = open_files(path, input_shape, lowering)
-        self.info = model_info(self._files, self._engine(), labels)
+        self._files = open_files(path, read_header, input_shape=input_shape, lowering=lowering)
+        versions = {"onnxruntime": ort.__version__}
+        self.info = model_info(self._files, self._engine(), versions, labels)
         self.preprocess = find_preprocess(
             preprocess, self._files.metadata, Path(path), self.info.input_shape
         )

@@ -19,8 +19,8 @@ import onnxruntime as ort
 
 from pysal.arrays import AnyArray, root
 from pysal.backends.devices import cuda_missing
+from pysal.backends.files import Built
 from pysal.backends.ort_batched import OrtBatchedClassifier
-from pysal.backends.ort_model import Built
 from pysal.backends.ort_run import OrtRun
 from pysal.backends.reason import reason
 from pysal.errors import CapabilityError, MissingDependencyError, OptionError, ShapeError

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 
 from pysal.arrays import AnyArray
-from pysal.backends.ort_model import Built
+from pysal.backends.files import Built
 from pysal.backends.ort_session import open_session
 from pysal.backends.reason import one_line
 from pysal.errors import CapabilityError

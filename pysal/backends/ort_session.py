@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
+from pysal.backends.files import Header
+from pysal.backends.one_by_one_runs import Buffers
 from pysal.backends.reason import one_line
-from pysal.types import Array
-
-Buffers = Mapping[str, Array]
 
 
-class Session:
+class OrtSession:
     """A session that runs one image at a time, from any number of threads.
 
     Parameters
@@ -92,40 +90,8 @@ def open_session(
         return ort.InferenceSession(model, options, providers=list(providers))
 
 
-class Workers:
-    """Threads that take rows of a batch one by one."""
-
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
-        self._pool = (
-            ThreadPoolExecutor(threads, thread_name_prefix="pysal") if threads > 1 else None
-        )
-
-    def each(self, rows: int, work: Callable[[int], Any]) -> None:
-        """Call work(row) for every row, in any order; the first error is raised."""
-        if self._pool is None or rows <= 1:
-            for row in range(rows):
-                work(row)
-            return
-        counter = itertools.count()
-
-        def drain() -> None:
-            while (row := next(counter)) < rows:
-                work(row)
-
-        futures = [self._pool.submit(drain) for _ in range(min(self.threads, rows))]
-        for future in futures:
-            future.result()
-
-    def close(self) -> None:
-        """Stop the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-
-
-def available_threads() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
+def read_header(path: Path) -> Header:
+    """Metadata and outputs of a prepared file, by ONNX Runtime's own reader."""
+    session = open_session(str(path), 1)
+    outputs = {o.name: tuple(o.shape[1:]) for o in session.get_outputs()}
+    return session.get_modelmeta().custom_metadata_map, outputs

@@ -59,7 +59,7 @@ def export(
     ] = False,
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", help="Explainer: KEY=VALUE of the method. Repeatable."),
+        typer.Option("--option", help="Explainer: NAME=VALUE of the method. Repeatable."),
     ] = None,
 ) -> None:
     """Append a backward pass to a model, in standard ONNX operators.

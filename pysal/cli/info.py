@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,20 +28,28 @@ def info(
         list[Path] | None,
         typer.Option(help="Photo to try plausible preprocessing records on. Repeat: 5 or more."),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine that runs the probe.")] = "auto",
+    engine: Annotated[str, typer.Option(help="Engine of the probe and precision.")] = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(help="Compare bf16 or fp16 with float32 on the model.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Show what is installed; with MODEL, what was found in it."""
     if model is None:
-        if probe:
-            raise OptionError("--probe is given without MODEL; expected pysal info MODEL --probe P")
+        if probe or precision:
+            name = "--probe" if probe else "--precision"
+            raise OptionError(
+                f"{name} is given without MODEL; expected pysal info MODEL {name} ..."
+            )
         _show(_installation(), as_json)
     elif not probe:
         from pysal.cli.model_facts import read_facts
 
-        _show(read_facts(model), as_json)
+        facts = read_facts(model)
+        _show(facts | (_checked(model, engine, precision) if precision else {}), as_json)
     else:
-        _probe(model, probe, engine, as_json)
+        _probe(model, probe, engine, precision, as_json)
 
 
 def _installation() -> dict[str, Any]:
@@ -57,6 +66,20 @@ def _installation() -> dict[str, Any]:
         "methods": list(pysal.methods()),
         "metrics": list(pysal.metrics()),
     }
+
+
+def _checked(model: Path, engine: str, precision: str) -> dict[str, Any]:
+    """What runs the model in a precision, and how that compares with float32."""
+    from pysal.backends import open_classifier
+
+    with contextlib.closing(
+        open_classifier(model, engine=engine, precision=precision)
+    ) as classifier:
+        classifier.prepare({"grad"})
+        return {
+            "engine": classifier.info.engine,
+            "precision_check": dict(classifier.info.precision_check) or "fp32 is not checked",
+        }
 
 
 def _show(facts: dict[str, Any], as_json: bool) -> None:
@@ -77,13 +100,15 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _probe(model: Path, photos: list[Path], engine: str, as_json: bool) -> None:
+def _probe(
+    model: Path, photos: list[Path], engine: str, precision: str | None, as_json: bool
+) -> None:
     """Try plausible preprocessing records on photos; the most plausible comes first."""
     from pysal.backends import open_classifier
     from pysal.photos import load_photos
     from pysal.probe import candidates, probe
 
-    classifier = open_classifier(model, engine=engine)
+    classifier = open_classifier(model, engine=engine, precision=precision)
     shape = classifier.info.input_shape
     rgb = load_photos(photos, classifier.preprocess, shape).rgb
     rows = probe(classifier.score, candidates(shape), rgb)

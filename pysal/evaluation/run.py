@@ -28,6 +28,7 @@ from pysal.progress import Progress, scaled
 if TYPE_CHECKING:
     from pysal.classifier import Classifier
     from pysal.preprocess import Preprocess
+    from pysal.types import ModelInfo
 
 FORMAT = 1
 """Number of the layout of folder and table; a folder of another layout is refused."""
@@ -202,6 +203,7 @@ def _settings(plan: Plan, classifier: Classifier, precision: str | None) -> dict
         "model": {"name": info.name, "sha256": info.sha256},
         "engine": engine_of(info),
         "precision": precision or "fp32",
+        **_checked(info),
         "preprocess": classifier.preprocess.to_dict(),
         "images": {"count": len(plan.items), "sha256": digest(plan.items)},
         "target": classes,
@@ -212,3 +214,8 @@ def _settings(plan: Plan, classifier: Classifier, precision: str | None) -> dict
     }
     out: dict[str, Any] = json.loads(json.dumps(settings))
     return out
+
+
+def _checked(info: ModelInfo) -> dict[str, Any]:
+    """How reduced precision compared with float32, where there was one."""
+    return {"precision_check": dict(info.precision_check)} if info.precision_check else {}

@@ -20,7 +20,7 @@ import numpy as np
 
 from pysal.errors import InputError, ShapeError
 from pysal.heatmap import is_constant, overlay
-from pysal.types import Attribution
+from pysal.types import Attribution, ModelInfo
 
 MAX_LISTED = 64
 """Arrays of options with more elements are described in the manifest, not listed."""
@@ -159,9 +159,7 @@ def _manifest(attribution: Attribution, row: int, constant: bool) -> dict[str, A
             "max": attribution.native[row].max(),
             "constant": constant,
         },
-        "model": None
-        if model is None
-        else {"name": model.name, "sha256": model.sha256, "engine": model.engine},
+        "model": None if model is None else _model(model),
         "versions": {
             "pysal": _version(),
             "numpy": np.__version__,
@@ -170,6 +168,14 @@ def _manifest(attribution: Attribution, row: int, constant: bool) -> dict[str, A
     }
     out: dict[str, Any] = json_value(record)
     return out
+
+
+def _model(model: ModelInfo) -> dict[str, Any]:
+    """Which model it was, and what ran it; how its precision compared, where that was not fp32."""
+    record: dict[str, Any] = {"name": model.name, "sha256": model.sha256, "engine": model.engine}
+    if model.precision_check:
+        record["precision_check"] = model.precision_check
+    return record
 
 
 def _version() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from pooled import SIZE, write_network
-from pooled_torch import pooled_module
 
-from pysal.backends import devices
-from pysal.backends.ort import OrtClassifier
-from pysal.backends.ort_batched import OrtBatchedClassifier
-from pysal.backends.pytorch import TorchClassifier
+from pysal.backends import devices, engines
 from pysal.classifier import Classifier
 
 REQUESTED = set(filter(None, os.environ.get("PYSAL_TEST_BACKENDS", "").split(",")))
-"""Engines that must run here: ort, pytorch, ort_cuda, pytorch_cuda."""
+"""Engines that must run here: ort, openvino, pytorch, ort_cuda, pytorch_cuda."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +56,10 @@ def open_torch(**options: Any) -> Callable[[Path, str], Classifier]:
     """Opener of the torch twin of a file."""
 
     def opened(path: Path, end: str) -> Classifier:
+        from pooled_torch import pooled_module
+
+        from pysal.backends.pytorch import TorchClassifier
+
         kind = {"Softmax": "softmax", "Sigmoid": "sigmoid", "": "logits"}[end]
         module = pooled_module(path, end)
         return TorchClassifier(module, input_shape=(3, SIZE, SIZE), output_kind=kind, **options)
@@ -66,20 +67,30 @@ def open_torch(**options: Any) -> Callable[[Path, str], Classifier]:
     return opened
 
 
-def open_ort_cuda(path: Path, end: str) -> Classifier:
-    from pysal.backends.ort_cuda import OrtCudaClassifier
+def open_file(entry: str, **options: Any) -> Callable[[Path, str], Classifier]:
+    """Opener of a file by "module:class" of `pysal.backends`, imported when it is used."""
+    module, _, name = entry.partition(":")
 
-    return OrtCudaClassifier(path, rows=4)
+    def opened(path: Path, end: str) -> Classifier:
+        opener = getattr(importlib.import_module(f"pysal.backends.{module}"), name)
+        found: Classifier = opener(path, **options)
+        return found
+
+    return opened
 
 
+ORT, ORT_BATCHED = "ort:OrtClassifier", "ort_batched:OrtBatchedClassifier"
+OPENVINO = "openvino:OpenVinoClassifier"
 ENGINES = {
-    "ort, 1 thread": Engine("ort", lambda path, end: OrtClassifier(path, threads=1)),
-    "ort, 2 threads": Engine("ort", lambda path, end: OrtClassifier(path, threads=2)),
-    "ort, 4 rows": Engine("ort", lambda path, end: OrtBatchedClassifier(path, rows=4)),
+    "ort, 1 thread": Engine("ort", open_file(ORT, threads=1)),
+    "ort, 2 threads": Engine("ort", open_file(ORT, threads=2)),
+    "ort, 4 rows": Engine("ort", open_file(ORT_BATCHED, rows=4)),
+    "openvino, 1 thread": Engine("openvino", open_file(OPENVINO, threads=1)),
+    "openvino, 2 threads": Engine("openvino", open_file(OPENVINO, threads=2)),
     "pytorch, 1 row": Engine("pytorch", open_torch(threads=1), end=""),
     "pytorch, 4 rows": Engine("pytorch", open_torch(rows=4, threads=1), end=""),
     "pytorch, cuda": Engine("pytorch_cuda", open_torch(rows=4, device="cuda"), False, ""),
-    "ort, cuda": Engine("ort_cuda", open_ort_cuda, exact=False),
+    "ort, cuda": Engine("ort_cuda", open_file("ort_cuda:OrtCudaClassifier", rows=4), False),
 }
 
 
@@ -95,10 +106,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def engine(request: pytest.FixtureRequest) -> Engine:
     """An engine; one that is requested and missing is a failure, else it is skipped."""
     found = ENGINES[request.param]
-    if found.name.endswith("cuda"):
-        state = devices()[found.name.replace("_", " ")]
-        if state != "available":
-            (pytest.fail if found.name in REQUESTED else pytest.skip)(state)
+    cuda = found.name.endswith("cuda")
+    state = devices()[found.name.replace("_", " ")] if cuda else engines()[found.name]
+    if state != "available":
+        (pytest.fail if found.name in REQUESTED else pytest.skip)(state)
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 from pooled import BASELINE, BATCH, CLASSES, INDEX, X, masks, noise, write_network
 from pooled_torch import pooled_module
 
+from pysal.backends import engines, open_classifier
 from pysal.backends.ort import OrtClassifier
 from pysal.backends.ort_batched import OrtBatchedClassifier
 from pysal.backends.pytorch import TorchClassifier
@@ -16,14 +17,19 @@ from pysal.errors import CapabilityError, OptionError, ShapeError
 from pysal.types import Passes, Target
 
 TARGET = Target(INDEX)
+NETS = ("ort 1", "ort 2", "ort rows 4", "openvino 2", "pytorch 1", "pytorch 4")
 
 
-@pytest.fixture(scope="module", params=["ort 1", "ort 2", "ort rows 4", "pytorch 1", "pytorch 4"])
+@pytest.fixture(scope="module", params=NETS)
 def net(request, tmp_path_factory) -> Classifier:
     engine, *_, number = request.param.split()
+    if (state := engines()[engine]) != "available":
+        pytest.skip(state)
     path = write_network(tmp_path_factory.mktemp("net") / "net.onnx")
     if engine == "pytorch":
         return TorchClassifier(pooled_module(path), input_shape=X.shape[1:], rows=int(number))
+    if engine == "openvino":
+        return open_classifier(path, engine=engine, threads=int(number))
     if "rows" in request.param:
         return OrtBatchedClassifier(path, rows=4)
     return OrtClassifier(path, threads=int(number))

@@ -71,7 +71,9 @@ def test_auto_takes_cuda_where_it_is_live(path: Path, monkeypatch: pytest.Monkey
         ({"device": "cuda"}, CapabilityError, 'cannot run on "cuda": no GPU here'),
         ({"device": "tpu"}, OptionError, '"cuda:N"'),
         ({"device": "cuda:x"}, OptionError, '"cuda:N"'),
-        ({"precision": "bf16"}, CapabilityError, '"bf16" was given'),
+        ({"engine": "ort", "precision": "bf16"}, CapabilityError, '"bf16" was given'),
+        ({"engine": "openvino", "device": "cuda"}, CapabilityError, 'cannot run on "cuda"'),
+        ({"engine": "openvino", "precision": "tf32"}, OptionError, "fp32, bf16, fp16"),
         ({"rows": 4}, OptionError, 'no option "rows"'),
         ({"input_shap": SHAPE}, OptionError, "did you mean input_shape"),
         ({"threads": 0}, OptionError, "threads is 0"),
@@ -82,6 +84,11 @@ def test_a_file_that_cannot_be_opened_so_says_why(path: Path, options, error, wo
         open_classifier(path, **options)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_openvino_is_on_the_cpu(path: Path) -> None:
+    assert "on the CPU" in backends.cuda_missing("openvino")
+    assert open_classifier(path, engine="openvino").info.engine.startswith("openvino (CPU")
 
 
 def test_models_of_the_wrong_kind_say_what_fits(path: Path) -> None:
@@ -96,13 +103,48 @@ def test_models_of_the_wrong_kind_say_what_fits(path: Path) -> None:
 
 
 def test_missing_packages_are_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for name in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, name, None)
     assert "pysal-saliency[cpu]" in engines()["ort"]
+    assert "pysal-saliency[openvino]" in engines()["openvino"]
     assert "onnxruntime is not installed" in devices()["ort cuda"]
     with pytest.raises(MissingDependencyError, match="onnxruntime is not installed"):
         open_classifier(path)
     with pytest.raises(CapabilityError, match=r'"ort" cannot run here: onnxruntime is not'):
         open_classifier(path, engine="ort")
+
+
+def test_an_engine_that_does_not_start_says_why(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        class Core:
+            def __init__(self) -> None:
+                raise RuntimeError("no plugins.xml\nand a long trace")
+
+    monkeypatch.setattr(sys.modules["pysal.backends.devices"], "_installed", lambda name: True)
+    monkeypatch.setitem(sys.modules, "openvino", Broken)
+    assert engines()["openvino"] == "openvino does not start (no plugins.xml)"
+    with pytest.raises(CapabilityError, match="cannot run here: openvino does not start"):
+        open_classifier(path, engine="openvino")
+    assert isinstance(open_classifier(path, device="cpu"), OrtClassifier)
+
+
+def test_auto_takes_the_first_engine_that_can_run_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = {"ort": "", "openvino": ""}
+    monkeypatch.setattr(backends, "engine_missing", lambda name, needs, extra: live[name])
+    chosen = backends._fastest
+    assert chosen("auto", "fp32") == chosen("cpu", None) == "ort"
+    assert chosen("auto", "bf16") == chosen("cpu", "fp16") == "openvino"
+    assert chosen("cuda:1", "fp16") == "ort"
+    live["openvino"] = "is not installed"
+    assert chosen("cpu", "bf16") == "ort"
+    live |= {"ort": "is not installed", "openvino": ""}
+    assert chosen("auto", "fp32") == "openvino"
+    live["openvino"] = "is not installed"
+    assert chosen("auto", "fp32") == "ort"  # whose absence is then the error
 
 
 def test_states_are_of_every_engine() -> None:

@@ -66,6 +66,17 @@ def test_info_of_a_model(model: Path) -> None:
     assert "softmax" in run("info", model).stdout
 
 
+def test_info_compares_precisions(model: Path) -> None:
+    if "bf16" not in pytest.importorskip("pysal.backends.openvino_session").cpu_precisions():
+        pytest.skip("no bf16 on this CPU")
+    facts = json.loads(run("info", model, "--precision", "bf16", "--json").stdout)
+    assert facts["engine"].startswith("openvino (CPU")
+    assert facts["precision_check"]["precision"] == "bf16"
+    assert facts["precision_check"]["score"] > 0
+    assert "cosine" in run("info", model, "--precision", "bf16").stdout
+    assert_one_line(run("info", "--precision", "bf16"), "MODEL")
+
+
 def test_info_shows_unsupported_operators(tmp_path: Path) -> None:
     odd = write_model(tmp_path / "odd.onnx", activation="Asinh")
     result = run("info", odd, "--json")

@@ -68,7 +68,7 @@ def test_explaining_with_an_explainer_is_wrong_use(
         (["--explainer", "igos", "--option", "sise=4"], 'has no option "sise"'),
         (["--explainer", "gradcam", "--size", "4"], 'has no option "size"'),
         (["--explainer", "gradcam", "--option", "layer=z"], 'layer "z" has shape'),
-        (["--explainer", "gradcam", "--option", "kind"], "expected KEY=VALUE"),
+        (["--explainer", "gradcam", "--option", "kind"], "expected NAME=VALUE"),
         (["--explainer", "gradcam", "--rules", "deconvnet"], "--rules and --explainer are given"),
         (["--size", "4"], "--size is given without --explainer"),
         (["--option", "size=4"], "--option is given without --explainer"),

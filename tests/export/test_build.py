@@ -99,6 +99,23 @@ def test_a_layer_alone_needs_no_walk_below_it() -> None:
     assert len(alone.graph.node) < len(build_gradient(prepared).graph.node)
 
 
+@LOWERINGS
+@ENDS
+def test_log_odds_times_their_slope_are_the_gradient_of_the_probability(
+    end: str, lowering: str
+) -> None:
+    model = build_gradient(prepare(network(end)), lowering=lowering, log_odds=True)
+    assert [i.name for i in model.graph.input] == ["x", "pysal/seed", "pysal/seed_log_odds"]
+    assert [o.name for o in model.graph.output] == ["pysal/logits", "pysal/input_gradient"]
+    one, none = np.eye(3, CLASSES, k=1, dtype=np.float32), np.zeros((3, CLASSES), np.float32)
+    found = run(model, {"x": X, "pysal/seed": none, "pysal/seed_log_odds": one})
+    expected = by_torch(end, none, one)
+    p = (expected["probabilities"] * one).sum(1)[:, None, None, None]
+    close(found["pysal/input_gradient"] * p * (1 - p), expected["d_x"])
+    found = run(model, {"x": X, "pysal/seed": one, "pysal/seed_log_odds": none})
+    close(found["pysal/input_gradient"], by_torch(end, one, none)["d_x"])
+
+
 def test_layers_below_a_dead_branch_are_refused() -> None:
     net = Net(X)
     side = net.op("Sign", net.op("Tanh", "x"))

@@ -84,6 +84,13 @@ def test_the_manifest_says_what_was_done(tmp_path):
     assert record["map"]["constant"] is False
 
 
+def test_the_manifest_says_how_precisions_compared(tmp_path):
+    check = {"precision": "bf16", "used": "fp32", "cosine": 0.8, "relative": None}
+    model = dataclasses.replace(MODEL, precision_check=check)
+    record = strict(save_attribution(attribution(model=model), tmp_path)[2])
+    assert record["model"]["precision_check"] == check
+
+
 def test_without_model_images_and_names(tmp_path):
     result = attribution(model=None, images=None, names=())
     paths = save_attribution(result, tmp_path)

@@ -1,4 +1,4 @@
-"""Model files for ONNX Runtime: an ordinary classifier, or one that `pysal export` has prepared."""
+"""Model files for engines: an ordinary classifier, or one that `pysal export` has prepared."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import copy
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import onnxruntime as ort
-
-from pysal.backends.ort_session import open_session
 from pysal.backends.record import find_labels
 from pysal.errors import CapabilityError, InputError, ModelFormatError, OptionError
 from pysal.prepared import (
@@ -22,6 +19,7 @@ from pysal.prepared import (
     MODEL_KEY,
     PROBABILITIES,
     SEED,
+    SEED_LOG_ODDS,
     SEED_PROBABILITY,
     forward_path,
     gradient_name,
@@ -31,6 +29,10 @@ from pysal.redraw import How
 from pysal.types import ModelInfo
 
 Built = tuple["bytes | str", Mapping[str, tuple[int, ...]], tuple[str, ...]]
+"""A serialized model or a path, the shape of every value for one image, and the outputs."""
+
+Header = tuple[Mapping[str, str], Mapping[str, tuple[int, ...]]]
+"""Metadata of a file, and the shape of its outputs without the batch axis."""
 
 
 class ModelFiles(ABC):
@@ -70,7 +72,7 @@ class ModelFiles(ABC):
     def seed_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of image, logits and seeds for one image."""
         classes = (1, self.facts["num_classes"])
-        names = (LOGITS, PROBABILITIES, SEED, SEED_PROBABILITY)
+        names = (LOGITS, PROBABILITIES, SEED, SEED_PROBABILITY, SEED_LOG_ODDS)
         image = (1, *self.facts["input_shape"])
         return {self.facts["input"]: image, **dict.fromkeys(names, classes)}
 
@@ -83,10 +85,11 @@ class OrdinaryFile(ModelFiles):
         path: str | os.PathLike[str],
         input_shape: tuple[int, int, int] | None,
         lowering: str,
+        log_odds: bool,
     ) -> None:
         from pysal import export
 
-        self._lowering = lowering
+        self._options: dict[str, Any] = {"lowering": lowering, "log_odds": log_odds}
         self._prepared = export.prepare(path, input_shape=input_shape)
         self.metadata = self._prepared.metadata()
         self.facts = json.loads(self.metadata[MODEL_KEY])
@@ -110,7 +113,7 @@ class OrdinaryFile(ModelFiles):
             wrt=(wrt,),
             taps=taps,
             start=start,
-            lowering=self._lowering,
+            **self._options,
         )
         logits = (LOGITS,) if start is None else ()
         return self._built(model, (*logits, gradient_name(wrt), *taps))
@@ -148,12 +151,10 @@ class PreparedFile(ModelFiles):
     model does, at the cost of its backward pass.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_header: Callable[[Path], Header]) -> None:
         self._path = path
-        session = open_session(str(path), 1)
-        self.metadata = session.get_modelmeta().custom_metadata_map
+        self.metadata, self._outputs = read_header(path)
         self.facts = json.loads(self.metadata[MODEL_KEY])
-        self._outputs = {o.name: tuple(o.shape[1:]) for o in session.get_outputs()}
 
     def forward(self, taps: Sequence[str]) -> Built:
         """The sibling where it has every tap, else the gradient model itself."""
@@ -192,12 +193,16 @@ class PreparedFile(ModelFiles):
 
 def open_files(
     path: str | os.PathLike[str],
+    read_header: Callable[[Path], Header],
+    *,
     input_shape: tuple[int, int, int] | None = None,
-    lowering: str = "ort",
+    lowering: str,
+    log_odds: bool = False,
 ) -> ModelFiles:
     """Open either kind of file; the content decides, not the name.
 
-    `lowering` is that of `export.build_gradient`; a prepared file has its own.
+    `read_header` is the engine's own reader of prepared files, so that they need no other package.
+    `lowering` and `log_odds` are those of `export.build_gradient`; a prepared file has its own.
     """
     path = Path(path)
     if path.is_dir() or not path.exists():
@@ -207,14 +212,17 @@ def open_files(
     if EXPLAINER_KEY.encode() in data:
         raise ModelFormatError(not_a_classifier(path.name))
     if SEED.encode() in data:
-        return PreparedFile(path)
-    return OrdinaryFile(path, input_shape, lowering)
+        return PreparedFile(path, read_header)
+    return OrdinaryFile(path, input_shape, lowering, log_odds)
 
 
 def model_info(
-    files: ModelFiles, engine: str, labels: Sequence[str] | str | os.PathLike[str] | None
+    files: ModelFiles,
+    engine: str,
+    versions: Mapping[str, str],
+    labels: Sequence[str] | str | os.PathLike[str] | None,
 ) -> ModelInfo:
-    """What is known of a model file, on an engine of ONNX Runtime."""
+    """What is known of a model file, on an engine."""
     facts = files.facts
     return ModelInfo(
         name=facts["name"],
@@ -231,7 +239,7 @@ def model_info(
             name: fields for name, fields in facts.get("receptive_fields", {}).items() if fields
         },
         engine=engine,
-        versions={"onnxruntime": ort.__version__},
+        versions=versions,
         opset=facts["opset"],
         labels=find_labels(labels, files.metadata, facts["num_classes"]),
     )

@@ -1,0 +1,155 @@
+"""One compiled OpenVINO model shared by worker threads, each with its own request and buffers."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from pysal.backends.files import Header
+from pysal.backends.one_by_one_runs import Buffers
+from pysal.backends.reason import one_line
+from pysal.errors import CapabilityError
+from pysal.types import Array
+
+VERSION: str = ov.__version__.partition("-")[0]
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+"""Precisions, and OpenVINO's names of them."""
+STEEPEST = 1e6
+"""Slopes of HardSigmoid beyond this are steps of the lowering "ort", and wrong on OpenVINO."""
+
+
+class OpenVinoSession:
+    """A compiled model that runs one image at a time, from any number of threads.
+
+    Parameters
+    ----------
+    model : bytes or str
+        Serialized model, or a path.
+    threads : int
+        Threads inside one run.
+    streams : int
+        Runs at the same time.
+    shapes : mapping of str to tuple
+        Shape of every input and output for one image; buffers of these shapes are set once per
+        thread and reused by every run.
+    outputs : sequence of str
+    precision : {"fp32", "bf16", "fp16"}
+        Inputs and outputs are float32 in each.
+    cache_dir : Path, optional
+        Where compiled models are kept.
+
+    Raises
+    ------
+    CapabilityError
+        If OpenVINO refuses the model, or is known to compute it wrong.
+    """
+
+    def __init__(
+        self,
+        model: bytes | str,
+        *,
+        threads: int,
+        streams: int,
+        shapes: Mapping[str, tuple[int, ...]],
+        outputs: Sequence[str],
+        precision: str = "fp32",
+        cache_dir: Path | None = None,
+    ) -> None:
+        with one_line(f"OpenVINO {VERSION} refuses the model"):
+            read = core().read_model(model)
+            _refuse_wrong(read)
+            read.reshape({port: ov.PartialShape(_shape_of(port, shapes)) for port in read.inputs})
+            self._compiled = core().compile_model(
+                read, "CPU", _settings(threads, streams, precision, cache_dir)
+            )
+        self._wanted, self._local = frozenset(outputs), threading.local()
+
+    def buffers(self) -> Buffers:
+        """Input and output arrays of the calling thread, by name."""
+        if not hasattr(self._local, "buffers"):
+            self._bind()
+        buffers: Buffers = self._local.buffers
+        return buffers
+
+    def run(self) -> None:
+        """Compute this thread's outputs from its inputs."""
+        with one_line(f"OpenVINO {VERSION} fails while it runs the model"):
+            self._local.request.infer()
+
+    def _bind(self) -> None:
+        """One request over arrays of ours; a value with two names is one array."""
+        request, buffers = self._compiled.create_infer_request(), {}
+        for port in (*self._compiled.inputs, *self._compiled.outputs):
+            array: Array = np.zeros(tuple(port.shape), np.float32)
+            request.set_tensor(port, ov.Tensor(array, shared_memory=True))
+            buffers.update(dict.fromkeys(port.get_names(), array))
+        if lost := self._wanted - buffers.keys():
+            raise CapabilityError(
+                f'OpenVINO {VERSION} has no output "{min(lost)}" any more after it has read the '
+                'model; use engine "ort"'
+            )
+        self._local.request, self._local.buffers = request, buffers
+
+
+@functools.cache
+def core() -> ov.Core:
+    """OpenVINO's entry, one per process."""
+    return ov.Core()
+
+
+def cpu_precisions() -> tuple[str, ...]:
+    """Precisions that OpenVINO computes in on this CPU."""
+    found = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return tuple(name for name in PRECISIONS if name.upper() in found)
+
+
+def read_header(path: Path) -> Header:
+    """Metadata and outputs of a prepared file, by OpenVINO's own reader."""
+    with one_line(f"OpenVINO {VERSION} refuses the model"):
+        model = core().read_model(str(path))
+        metadata = {key: str(value.value) for key, value in model.rt_info["framework"].items()}
+        outputs = {
+            name: tuple(size.get_length() for size in list(port.partial_shape)[1:])
+            for port in model.outputs
+            for name in port.get_names()
+        }
+    return metadata, outputs
+
+
+def _settings(threads: int, streams: int, precision: str, cache_dir: Path | None) -> dict[str, Any]:
+    """Properties of the compiled model."""
+    settings: dict[str, Any] = {
+        "NUM_STREAMS": streams,
+        "INFERENCE_NUM_THREADS": threads * streams,
+        "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
+        # callers' threads run the work, and what they are pinned to is theirs to say
+        "ENABLE_CPU_PINNING": False,
+        "ENABLE_HYPER_THREADING": True,
+    }
+    if cache_dir is not None:
+        # OpenVINO finds a cached model by its content only: one folder per precision
+        settings["CACHE_DIR"] = str(cache_dir / precision)
+    return settings
+
+
+def _shape_of(port: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
+    return list(next(shapes[name] for name in port.get_names() if name in shapes))
+
+
+def _refuse_wrong(model: ov.Model) -> None:
+    """Refuse an operator that OpenVINO 2026.4 computes wrong without saying so."""
+    for node in model.get_ops():
+        if node.get_type_name() != "HardSigmoid":
+            continue
+        slope = node.input_value(1).get_node()
+        if slope.get_type_name() != "Constant" or np.abs(slope.data).max() > STEEPEST:
+            raise CapabilityError(
+                "the model was exported for ONNX Runtime and OpenVINO computes it wrong; use "
+                'engine "ort", or export it with --lowering portable'
+            )
