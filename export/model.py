@@ -67,9 +67,9 @@ class PreparedModel:
             if any(i in live for i in node.inputs):
                 for output in node.outputs:
                     shape = g.shape(output)
-                    if shape and shape[0] is None and g.is_float(output):
+                    if shape and shape[0] is None and g.carries(output):
                         live.add(output)
-                        names.append(output)
+                        names += [output] * g.is_float(output)
                 if self.logits in node.outputs:
                     break
         return tuple(names)
