@@ -193,18 +193,24 @@ def fold(node: Node, arrays: Sequence[NDArray[Any]], shape: Sequence[int]) -> ND
     if node.op_type not in PAIR:
         perm = node.attrs.get("perm")
         return x.transpose(perm) if node.op_type == "Transpose" else x.reshape(shape)
-    axis, block = node.attrs.get("axis", 1), node.attrs.get("block_size", 0)
-    scale = _spread(arrays[1].astype(np.float32), x.shape, axis, block)
-    if node.op_type == DEQUANTIZE:
-        zero = _spread(arrays[2].astype(np.int64), x.shape, axis, block) if arrays[2:] else 0
-        whole = (x.astype(np.int64) - zero).astype(np.float32)
-        return np.asarray(whole * scale, np.float32)
-    kind = arrays[2].dtype if arrays[2:] else np.dtype(np.uint8)
-    zero = _spread(arrays[2].astype(np.int64), x.shape, axis, block) if arrays[2:] else 0
-    if kind.name not in RANGES:
+    if node.op_type == QUANTIZE:
+        return quantized_to(node, x, arrays[1:], arrays[2].dtype if arrays[2:] else np.uint8)
+    scale, zero = _parameters(node, x.shape, arrays[1:])
+    whole = (x.astype(np.int64) - zero).astype(np.float32)
+    return np.asarray(whole * scale, np.float32)
+
+
+def quantized_to(
+    node: Node, x: NDArray[Any], parameters: Sequence[NDArray[Any]], dtype: Any
+) -> NDArray[Any]:
+    """Real numbers rounded as a node does it, whose scale and zero point are `parameters`."""
+    scale, zero = _parameters(node, x.shape, parameters)
+    kind = np.dtype(dtype)
+    if kind.name not in (*RANGES, "int32"):  # float8
         return np.asarray(x / scale).astype(kind)
+    limits = RANGES.get(kind.name) or (-(2**31), 2**31 - 1)
     rounded = np.rint(x.astype(np.float32) / scale).astype(np.int64) + zero
-    return np.clip(rounded, *RANGES[kind.name]).astype(kind)
+    return np.clip(rounded, *limits).astype(kind)
 
 
 def foldable(node: Node, constant: Mapping[str, Any]) -> bool:
@@ -214,6 +220,19 @@ def foldable(node: Node, constant: Mapping[str, Any]) -> bool:
     first = constant.get(node.inputs[0]) if node.op_type in VIEWS else None
     made = isinstance(first, type(node)) and first.op_type != "Constant"
     return made and all(name in constant for name in node.inputs)
+
+
+def _parameters(
+    node: Node, shape: Sequence[int], parameters: Sequence[NDArray[Any]]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Scale and zero point, spread over a value of some shape."""
+    axis, block = node.attrs.get("axis", 1), node.attrs.get("block_size", 0)
+    scale, *zeros = parameters
+    zero = zeros[0] if zeros else np.zeros_like(scale)
+    return (
+        _spread(scale.astype(np.float32), shape, axis, block),
+        _spread(zero.astype(np.int64), shape, axis, block),
+    )
 
 
 def _along(array: NDArray[Any], rank: int, axis: int) -> tuple[int, ...]:

@@ -37,23 +37,7 @@ def quantize(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     """
     if any(y in g.kept for y in _dequantized(g, node)):
         return quantize_unclipped(g, node, dys)
-    form, x = Quantizer.of(g, node), node.inputs[0]
-    least, greatest = bounds(g, x)
-    low, high = form.low - form.scale / 2, form.high + form.scale / 2
-    dy = str(dys[0])
-    if rectifies(g, node):
-        low = np.float64(0)
-    below, above = bool((low > least).any()), bool((high < greatest).any())
-    if low.size == high.size == 1:
-        ends = (float(low) if below else None, float(high) if above else None)
-        if ends != (None, None):
-            dy = g.lower("clip_gradient", dy, recompute(g, x), *ends)
-    else:
-        for operator, end, needed in (("Greater", low, below), ("Less", high, above)):
-            if needed:
-                inside = g.op(operator, recompute(g, x), g.const(end, np.float32))
-                dy = g.op("Where", inside, dy, g.scalar(0.0))
-    return dy, *[None] * (len(node.inputs) - 1)
+    return _inside(g, node, str(dys[0]), zero=rectifies(g, node)), *_none(node)
 
 
 def quantize_unclipped(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
@@ -65,7 +49,7 @@ def quantize_unclipped(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
             dy = g.mul(dy, g.lower("relu_mask", ys[0]))
         else:
             dy = portable.clip_gradient(g, dy, node.inputs[0], 0.0, None)
-    return dy, *[None] * (len(node.inputs) - 1)
+    return dy, *_none(node)
 
 
 def dequantize(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
@@ -80,7 +64,7 @@ def dequantize(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     dy = str(dys[0])
     if (ratio != 1).any():
         dy = g.mul(dy, g.const(ratio, np.float32))
-    return dy, *[None] * (len(node.inputs) - 1)
+    return dy, *_none(node)
 
 
 def guided(inherited: Rule) -> Rule:
@@ -95,14 +79,40 @@ def guided(inherited: Rule) -> Rule:
 
 
 def rectified(inherited: Rule) -> Rule:
-    """DeconvNet: what is an activation too clamps the signal, and does nothing else."""
+    """DeconvNet: what is an activation too clamps the signal, whatever was active."""
 
     def rule(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
         if not rectifies(g, node):
             return inherited(g, node, dys)
-        return [g.op("Relu", str(dys[0]))] + [None] * (len(node.inputs) - 1)
+        return _inside(g, node, g.op("Relu", str(dys[0])), zero=None), *_none(node)
 
     return rule
+
+
+def _inside(g: Graph, node: Node, dy: str, *, zero: bool | None) -> str:
+    """`dy` where a value was not clipped; with `zero` where it was positive, with None not asked."""
+    form, x = Quantizer.of(g, node), node.inputs[0]
+    least, greatest = bounds(g, x)
+    low, high = form.low - form.scale / 2, form.high + form.scale / 2
+    low = np.float64(0) if zero else low
+    below = zero is not None and bool((low > least).any())
+    above = bool((high < greatest).any())
+    if not below and not above:
+        return dy
+    x = recompute(g, x)
+    if low.size == high.size == 1:
+        ends = (float(low) if below else None, float(high) if above else None)
+        return str(g.lower("clip_gradient", dy, x, *ends))
+    for operator, end, needed in (("Greater", low, below), ("Less", high, above)):
+        if needed:
+            inside = g.op(operator, x, g.const(end, np.float32))
+            dy = g.op("Where", inside, dy, g.scalar(0.0))
+    return dy
+
+
+def _none(node: Node) -> list[None]:
+    """Scale and zero point get no cotangent."""
+    return [None] * (len(node.inputs) - 1)
 
 
 def _dequantized(g: Graph, node: Node) -> list[str]:
