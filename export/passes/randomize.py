@@ -11,7 +11,7 @@ from onnx import TensorProto, numpy_helper
 from pysal.redraw import How, redraw
 
 from ..graph import Node
-from ..quantized import DEQUANTIZE, fold, quantized_to
+from ..quantized import DEQUANTIZE, PAIR, QUANTIZE, fold, quantized_to
 
 PARAMETERS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm"), (1, 2)),
@@ -49,7 +49,7 @@ def randomize(model: onnx.ModelProto, weights: Collection[str], *, seed: int, ho
     tensors, stored = _tensors(model.graph), _quantized(model.graph)
     for name in dict.fromkeys(weights):
         if name in stored:
-            _redraw_quantized(model.graph, stored[name], seed=seed, how=how)
+            _redraw_quantized(model.graph, *stored[name], seed=seed, how=how)
             continue
         drawn = redraw(numpy_helper.to_array(tensors[name]), name, seed=seed, how=how)
         tensors[name].CopyFrom(numpy_helper.from_array(drawn, tensors[name].name))
@@ -65,20 +65,31 @@ def _tensors(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
     return found
 
 
-def _quantized(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
-    """DequantizeLinear nodes of constants, by the name of the weight that they make."""
+def _quantized(graph: onnx.GraphProto) -> dict[str, tuple[str, onnx.NodeProto]]:
+    """Weights behind a DequantizeLinear: their name -> the constant that is stored, and the node.
+
+    The constant is of integers, or of floats that a QuantizeLinear in front rounds.
+    """
     constants = {i.name for i in graph.initializer}
-    nodes = (node for node in graph.node if node.op_type == DEQUANTIZE)
-    return {n.output[0]: n for n in nodes if all(name in constants for name in n.input if name)}
+    fixed = [n for n in graph.node if n.op_type in PAIR and constants.issuperset(n.input[1:])]
+    rounded = {n.output[0]: n.input[0] for n in fixed if n.op_type == QUANTIZE}
+    found = {}
+    for node in fixed:
+        stored = rounded.get(node.input[0], node.input[0])
+        if node.op_type == DEQUANTIZE and stored in constants:
+            found[node.output[0]] = stored, node
+    return found
 
 
 def _redraw_quantized(
-    graph: onnx.GraphProto, node: onnx.NodeProto, *, seed: int, how: How
+    graph: onnx.GraphProto, stored: str, node: onnx.NodeProto, *, seed: int, how: How
 ) -> None:
     """Draw anew what a node dequantizes, and store it in the same type with the same scale."""
     tensors = {i.name: i for i in graph.initializer}
-    arrays = [numpy_helper.to_array(tensors[name]) for name in node.input if name]
-    view = Node.of(node)
-    drawn = redraw(fold(view, arrays, arrays[0].shape), node.output[0], seed=seed, how=how)
-    whole = quantized_to(view, np.asarray(drawn), arrays[1:], arrays[0].dtype)
-    tensors[node.input[0]].CopyFrom(numpy_helper.from_array(whole, node.input[0]))
+    array, view = numpy_helper.to_array(tensors[stored]), Node.of(node)
+    others = [numpy_helper.to_array(tensors[name]) for name in node.input[1:] if name]
+    rounded = stored != node.input[0]
+    real = array if rounded else fold(view, [array, *others], array.shape)
+    drawn = np.asarray(redraw(real, node.output[0], seed=seed, how=how))
+    kept = drawn if rounded else quantized_to(view, drawn, others, array.dtype)
+    tensors[stored].CopyFrom(numpy_helper.from_array(kept, stored))

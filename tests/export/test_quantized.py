@@ -201,7 +201,7 @@ def test_activations_in_float8_or_blocks_are_refused() -> None:
             kind = onnx.TensorProto.FLOAT8E4M3FN
         q = net.op("QuantizeLinear", "x", scale, output_dtype=kind, **attrs)
         y = net.op("Flatten", net.op("DequantizeLinear", q, scale, **attrs))
-        refused(net.model(y, ("N", 48)), "QuantizeLinear_", "8- or 16-bit")
+        refused(net.model(y, ("N", 48)), "DequantizeLinear_", "8- or 16-bit")
 
 
 def test_a_scale_that_is_computed_is_refused() -> None:
