@@ -35,7 +35,7 @@ def standard_pairs(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 
 def real_ends(model: onnx.ModelProto) -> int:
-    """Write quantized softmaxes and sigmoids as DequantizeLinear, Softmax, QuantizeLinear, in place.
+    """Write quantized softmaxes and sigmoids as a pair around the real ones, in place.
 
     Models of the QOperator format end in one; the logits are its input, dequantized. Scores are
     taken there, so the operator itself is not run.

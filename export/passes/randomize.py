@@ -27,8 +27,8 @@ a variance drawn from a normal distribution may be negative."""
 def weighted_layers(model: onnx.ModelProto, logits: str) -> dict[str, tuple[str, ...]]:
     """Layers with weights on the way to the logits, {first output: names of weights}, in order.
 
-    Weights are initializers or Constant nodes of floats, or such that are stored quantized; one that several layers read belongs to
-    each of them. A bias that is added by a node of its own is not counted.
+    Weights are initializers or Constant nodes of floats, or stored quantized; one that several
+    layers read belongs to each of them. A bias that is added by a node of its own is not counted.
     """
     known = {*_tensors(model.graph), *_quantized(model.graph)}
     wanted, found = {logits}, {}

@@ -32,8 +32,8 @@ def quantize(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
     Where the node is an absorbed ReLU too (`rectifies`), x must also be positive, as for the ReLU
     itself: a model has the same gradient whether its quantizer dropped the ReLU or not. Values that
-    cannot leave the range need no mask. Logits get none: a class whose own score is beyond the range
-    would have no explanation at all.
+    cannot leave the range need no mask. Logits get none: a class whose own score is beyond the
+    range would have no explanation at all.
     """
     if any(y in g.kept for y in _dequantized(g, node)):
         return quantize_unclipped(g, node, dys)
@@ -90,7 +90,7 @@ def rectified(inherited: Rule) -> Rule:
 
 
 def _inside(g: Graph, node: Node, dy: str, *, zero: bool | None) -> str:
-    """`dy` where a value was not clipped; with `zero` where it was positive, with None not asked."""
+    """`dy` where a value was not clipped; `zero` asks that it be positive, None nothing below."""
     form, x = Quantizer.of(g, node), node.inputs[0]
     least, greatest = bounds(g, x)
     low, high = form.low - form.scale / 2, form.high + form.scale / 2

@@ -1,9 +1,9 @@
 """The real value in front of a QuantizeLinear, computed beside the forward nodes.
 
 Engines run DequantizeLinear, Conv, QuantizeLinear as one integer kernel, unless anything else reads
-the Conv. A backward pass that did would change the rounding of the forward pass, and scores with it.
-So it reads a copy: of another form, or with the weights as they are after dequantization, because
-engines merge nodes that are equal.
+the Conv. A backward pass that did would change the rounding of the forward pass, and with it the
+scores. So it reads a copy: of another form, or with the weights as they are after dequantization,
+because engines merge nodes that are equal.
 """
 
 from __future__ import annotations

@@ -101,7 +101,9 @@ class QuantizedNet(Net):
         seen = self.op("Relu", y)
         done = self.pair(seen)
         if self.style.absorbed:
-            rounding = next(n for n in self.nodes if n.op_type == "QuantizeLinear" and seen in n.input)
+            rounding = next(
+                n for n in self.nodes if n.op_type == "QuantizeLinear" and seen in n.input
+            )
             rounding.input[0] = y
             self.nodes[:] = [node for node in self.nodes if seen not in node.output]
         return done

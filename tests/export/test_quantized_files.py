@@ -17,6 +17,7 @@ from quantizing import INT8, quantized
 from zoo import Member
 
 from pysal.export import PreparedModel, build_gradient, prepare
+from pysal.export.rules.tables import TABLES
 from pysal.photos import load_photos
 from pysal.preprocess import Preprocess
 
@@ -93,6 +94,9 @@ def test_gradient_of_a_quantized_squeezenet(
 # ---- layers --------------------------------------------------------------------------------------
 
 
+MORE = ("squeezenet1_1", "vgg11", "mobilenet_v2")
+
+
 def source(prepared: PreparedModel, value: str | None) -> str:
     """The value in front of a pair."""
     made = {n.output[0]: n for n in prepared.model.graph.node}
@@ -104,13 +108,9 @@ def source(prepared: PreparedModel, value: str | None) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "resnet18",
-        "squeezenet1_1",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("vgg11", "mobilenet_v2")),
-    ],
+    ["resnet18", *(pytest.param(n, marks=pytest.mark.slow) for n in MORE)],
 )
-@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("symmetric", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_layers_are_those_of_the_parent(
     name: str, symmetric: bool, member: Callable[[str], Member], tmp_path: Path
 ) -> None:
@@ -152,8 +152,11 @@ def problems(model: onnx.ModelProto) -> list[str]:
     return [parser.get_error(i).desc() for i in range(parser.num_errors)]
 
 
-@pytest.mark.parametrize("lowering", ["portable", "ort"])
-@pytest.mark.parametrize("rules", ["gradient", "gradient_unclipped", "guided_backprop"])
+@pytest.mark.parametrize("lowering", ["portable", pytest.param("ort", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "rules",
+    ["gradient", *(pytest.param(r, marks=pytest.mark.slow) for r in sorted(set(TABLES)))],
+)
 def test_tensorrt_reads_symmetric_models(
     rules: str, lowering: str, member: Callable[[str], Member], tmp_path: Path
 ) -> None:
