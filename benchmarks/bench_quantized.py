@@ -7,7 +7,8 @@ channel, calibrated on the last photos), and compared with `pysal.compare_models
 agreement of the top class is over all photos that took no part in the calibration, for scales per
 tensor too. First it is checked that probabilities are those of the file within the steps of its
 softmax, and that gradient sessions have the scores of forward sessions to the bit. Photos that do
-not fit into the minutes are left out; a row says how many there are. Photos and networks: PYSAL_DATA.
+not fit into the minutes are left out; a row says how many there are. Photos and networks:
+PYSAL_DATA.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Photos(CalibrationDataReader):
         self._rows = iter([{name: batch[i : i + 1]} for i in range(len(batch))])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next feed; None at the end."""
         return next(self._rows, None)
 
 

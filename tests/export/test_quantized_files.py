@@ -70,7 +70,7 @@ def with_relus(quantized_model: Path, parent: Path) -> onnx.ModelProto:
 def test_gradient_of_a_quantized_squeezenet(
     per_channel: bool, squeezenet: Callable[..., Path], data: Path
 ) -> None:
-    """Against fake quantization in float64; a value near the middle of two steps may round apart."""
+    """Against fake quantization in float64; values in the middle of two steps may round apart."""
     path, x = squeezenet(per_channel), photos(data, "squeezenet1.1", 0, 2)
     prepared = prepare(path)
     reference = with_relus(path, data / "models" / "squeezenet1.1.onnx")
