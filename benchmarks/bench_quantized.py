@@ -7,13 +7,14 @@ channel, calibrated on the last photos), and compared with `pysal.compare_models
 agreement of the top class is over all photos that took no part in the calibration, for scales per
 tensor too. First it is checked that probabilities are those of the file within the steps of its
 softmax, and that gradient sessions have the scores of forward sessions to the bit. Photos that do
-not fit into the minutes are left out; a row says how many there are. Photos and networks:
-PYSAL_DATA.
+not fit into the minutes are left out, and a later run goes on with them; a row says how many there
+are. Photos and networks: PYSAL_DATA.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -30,7 +31,7 @@ from timing import environment, write_json
 
 from pysal.backends.ort import OrtClassifier
 from pysal.photos import load_photos
-from pysal.studies import ModelComparison, compare_models
+from pysal.studies import compare_models
 from pysal.types import Target
 
 ROOT = Path(__file__).parents[1]
@@ -114,67 +115,86 @@ def agreement(clf: OrtClassifier, other: OrtClassifier, batch: np.ndarray) -> di
     }
 
 
-def merged(parts: list[ModelComparison]) -> dict[str, Any]:
-    """Means over photos, per method."""
-    rows: dict[str, Any] = {}
-    for method in OPTIONS:
-        found = [part.summary()[method] for part in parts]
-        values = {key: np.array([row[key] for row in found]) for key in found[0]}
-        row = {key: round(float(np.nanmean(v)), 4) for key, v in values.items() if key != "images"}
-        row["least correlation"] = round(float(np.nanmin(values["least correlation"])), 4)
-        if len(found) > 1:
-            error = values["loss"].std(ddof=1) / np.sqrt(len(found))
-            row["loss, standard error"] = round(float(error), 4)
-        rows[method] = {"photos": len(found), **row}
+def judge(clf: OrtClassifier, other: OrtClassifier, batch: np.ndarray) -> dict[str, Any]:
+    """One photo: method -> figures."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # incomplete: rounding is no part of the gradient
+        found = compare_models(clf, other, batch, methods=list(OPTIONS), options=OPTIONS)
+    rows = found.summary()
+    for row in rows.values():
+        del row["least correlation"], row["images"]
     return rows
 
 
-def compare(
-    clf: OrtClassifier, other: OrtClassifier, batch: np.ndarray, deadline: float
-) -> list[ModelComparison]:
-    """Photo by photo, until the time is over."""
-    parts: list[ModelComparison] = []
-    for i in range(len(batch)):
-        if parts and time.monotonic() > deadline:
-            break
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # incomplete: rounding is no part of the gradient
-            parts.append(
-                compare_models(clf, other, batch[i : i + 1], methods=list(OPTIONS), options=OPTIONS)
-            )
-    return parts
+def table(known: dict[str, Any]) -> dict[str, Any]:
+    """Means over the photos, {network: {method: row}}."""
+    rows: dict[str, Any] = {}
+    for network in NETWORKS:
+        found = [value for key, value in known.items() if key.startswith(f"{network}/")]
+        for method in OPTIONS if found else ():
+            row: dict[str, Any] = {"photos": len(found)}
+            for name in found[0][method]:
+                values = np.array([photo[method][name] for photo in found])
+                row[name] = round(float(values.mean()), 4)
+                if name == "correlation":
+                    row["least correlation"] = round(float(values.min()), 4)
+                if name == "loss" and len(found) > 1:
+                    error = values.std(ddof=1) / np.sqrt(len(found))
+                    row["loss, standard error"] = round(float(error), 4)
+            rows.setdefault(network, {})[method] = row
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--photos", type=int, default=4)
+    parser.add_argument("--photos", type=int, default=6)
     parser.add_argument("--minutes", type=float, default=3.5)
     options = parser.parse_args()
-    begin = time.monotonic()
+    deadline = time.monotonic() + 60 * options.minutes
     paths = sorted((DATA / "photos").glob("*.jpg"))
-    record: dict[str, Any] = {"environment": environment(), "options": OPTIONS}
-    record["calibration photos"] = CALIBRATION
-    for number, network in enumerate(NETWORKS):
-        model = DATA / "models" / f"{network}.onnx"
-        clf = OrtClassifier(model)
-        batch = load_photos(paths, clf.preprocess).batch
-        used, tested = batch[-CALIBRATION:], batch[:-CALIBRATION]
-        rows: dict[str, Any] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            for form in ("per tensor", "per channel"):
-                out = quantize(model, Path(folder) / f"{form}.onnx", used, form == "per channel")
-                other = OrtClassifier(out, preprocess=clf.preprocess)
-                checks = check(other, out, tested[:4])
-                rows[form] = {**agreement(clf, other, tested), "checked": checks}
-                print(network, form, rows[form], flush=True)
-            deadline = begin + 60 * options.minutes * (number + 1) / len(NETWORKS)
-            rows["maps, per channel"] = merged(
-                compare(clf, other, tested[: options.photos], deadline)
-            )
-        for method, row in rows["maps, per channel"].items():
-            print(network, method, row, flush=True)
-        record[network] = rows
-        write_json(RESULTS, record)
+    record = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    known, answers = record.get("photos", {}), record.get("answers", {})
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = {}
+        for network in NETWORKS:
+            clf = OrtClassifier(DATA / "models" / f"{network}.onnx")
+            pairs[network] = clf, prepared(clf, network, paths, Path(folder), answers)
+        for path in paths[: options.photos]:
+            for network, (clf, other) in pairs.items():
+                key = f"{network}/{path.stem}"
+                if key in known or time.monotonic() > deadline:
+                    continue
+                known[key] = judge(clf, other, load_photos([path], clf.preprocess).batch)
+                save(known, answers)
+    save(known, answers)
+    for network, rows in table(known).items():
+        for name, row in {**answers[network], **rows}.items():
+            print(f"{network:14} {name:22} {row}")
+
+
+def prepared(
+    clf: OrtClassifier, network: str, paths: list[Path], folder: Path, answers: dict[str, Any]
+) -> OrtClassifier:
+    """The network with scales per channel; checks and answers are added where they lack."""
+    used = load_photos(paths[-CALIBRATION:], clf.preprocess).batch
+    for form in ("per tensor", "per channel"):
+        if network in answers and form == "per tensor":
+            continue
+        path = folder / f"{network}.{form}.onnx"
+        quantize(DATA / "models" / f"{network}.onnx", path, used, form == "per channel")
+        other = OrtClassifier(path, preprocess=clf.preprocess)
+        if form not in answers.get(network, {}):
+            tested = load_photos(paths[:-CALIBRATION], clf.preprocess).batch
+            checks = check(other, path, tested[:4])
+            row = {**agreement(clf, other, tested), "checked": checks}
+            answers.setdefault(network, {})[form] = row
+    return other
+
+
+def save(known: dict[str, Any], answers: dict[str, Any]) -> None:
+    """Write what is known so far."""
+    facts = {"environment": environment(), "options": OPTIONS, "calibration photos": CALIBRATION}
+    write_json(RESULTS, {**facts, "answers": answers, "table": table(known), "photos": known})
 
 
 if __name__ == "__main__":

@@ -110,11 +110,18 @@ class Quantizer:
 
 
 def source_of(g: Graph, value: str) -> Node | None:
-    """The QuantizeLinear that an integer value comes from, over views; None where there is none."""
+    """The QuantizeLinear that an integer value comes from, over views; None where there is none.
+
+    Where integers of several are joined, one of them if all have the same scale, else None.
+    """
     node = g.producer(value)
-    while node is not None and node.op_type in VIEWS | SELECTIONS:
-        node = g.producer(node.inputs[0])
-    return node if node is not None and node.op_type == QUANTIZE else None
+    if node is None or node.op_type not in VIEWS | SELECTIONS:
+        return node if node is not None and node.op_type == QUANTIZE else None
+    joined = node.inputs if node.op_type == "Concat" else node.inputs[:1]
+    found = [source_of(g, name) for name in joined]
+    scales = [Quantizer.of(g, source).scale for source in found if source is not None]
+    same = len(scales) == len(found) and all(np.array_equal(s, scales[0]) for s in scales)
+    return found[0] if same else None
 
 
 def behind_pair(g: Graph, value: str) -> str:
@@ -148,7 +155,7 @@ def rectifies(g: Graph, node: Node) -> bool:
     return form is not None and bool((form.low == 0).all()) and bounds(g, node.inputs[0])[0] < 0
 
 
-def bounds(g: Graph, value: str, depth: int = 24) -> tuple[float, float]:
+def bounds(g: Graph, value: str, depth: int = 6) -> tuple[float, float]:
     """Numbers between which a float value is known to be; infinite where nothing is known."""
     node = g.producer(value)
     unknown = -math.inf, math.inf

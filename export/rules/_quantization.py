@@ -57,8 +57,8 @@ def dequantize(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     first = source_of(g, node.inputs[0])
     if first is None:
         raise UnsupportedOpError(
-            f"{node.label()}: dequantizes what no QuantizeLinear made; export the model in the QDQ "
-            "format, with float operators between pairs of both"
+            f"{node.label()}: dequantizes what no single QuantizeLinear made; export the model in "
+            "the QDQ format, with float operators between pairs of both"
         )
     ratio = Quantizer.of(g, node).scale / Quantizer.of(g, first).scale
     dy = str(dys[0])
@@ -94,7 +94,7 @@ def _inside(g: Graph, node: Node, dy: str, *, zero: bool | None) -> str:
     form, x = Quantizer.of(g, node), node.inputs[0]
     least, greatest = bounds(g, x)
     low, high = form.low - form.scale / 2, form.high + form.scale / 2
-    low = np.float64(0) if zero else low
+    low = np.zeros(()) if zero else low
     below = zero is not None and bool((low > least).any())
     above = bool((high < greatest).any())
     if not below and not above:

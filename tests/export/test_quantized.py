@@ -19,6 +19,7 @@ STYLES = {
     "ReLUs in the graph": Style(absorbed=False),
     "int8, symmetric": Style("int8", absorbed=False, per_channel=True),
     "rounded weights": Style(rounded_weights=True, per_channel=True),
+    "operator set 11": Style(opset=11),
     "operator set 13": Style(per_channel=True, opset=13),
     "operator set 21": Style(opset=21),
     "operator set 23": Style(opset=23, per_channel=True),
@@ -202,6 +203,14 @@ def test_activations_in_float8_or_blocks_are_refused() -> None:
         q = net.op("QuantizeLinear", "x", scale, output_dtype=kind, **attrs)
         y = net.op("Flatten", net.op("DequantizeLinear", q, scale, **attrs))
         refused(net.model(y, ("N", 48)), "DequantizeLinear_", "8- or 16-bit")
+
+
+def test_integers_of_different_scales_are_not_joined() -> None:
+    net = Net(np.ones((1, 3, 4, 4)))
+    zero, scales = net.const(0, np.int8), [net.const(0.1), net.const(0.2)]
+    parts = [net.op("QuantizeLinear", "x", scale, zero) for scale in scales]
+    y = net.op("DequantizeLinear", net.op("Concat", *parts, axis=1), scales[0], zero)
+    refused(net.model(net.op("Flatten", y), ("N", 96)), "no single QuantizeLinear", "QDQ")
 
 
 def test_a_scale_that_is_computed_is_refused() -> None:
