@@ -19,6 +19,7 @@ from pysal.backends.ort import OrtClassifier
 from pysal.backends.ort_session import open_session
 from pysal.errors import UnsupportedOpError
 from pysal.explainer import Explainer
+from pysal.export import build_gradient, prepare, save_model
 from pysal.types import Target
 
 X = np.random.default_rng(5).normal(size=(6, 3, SIZE, SIZE)).astype(np.float32)
@@ -81,6 +82,17 @@ def test_scores_are_those_of_the_file_to_the_bit(name: str, files: dict[str, Pat
     (value, activation, _), _ = net.layer_grad(X, target, net.info.cam_layer)
     np.testing.assert_array_equal(value, wanted)
     assert activation.min() >= 0  # behind the ReLU
+
+
+def test_a_prepared_file_answers_as_the_original(tmp_path: Path, files: dict[str, Path]) -> None:
+    original = OrtClassifier(files["per channel"], threads=1)
+    prepared = prepare(files["per channel"])
+    save_model(build_gradient(prepared), tmp_path / "net.onnx")
+    given = OrtClassifier(tmp_path / "net.onnx", threads=1)
+    for found, wanted in zip(
+        *(c.value_and_grad(X, TARGET) for c in (given, original)), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_integer_kernels_run_in_both_sessions(tmp_path: Path, files: dict[str, Path]) -> None:

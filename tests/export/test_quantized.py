@@ -44,8 +44,13 @@ def expected(style: Style, rules: str, seed: np.ndarray, **options) -> np.ndarra
     return naive(case.model, rules, case.x, seed, start=end_of(case.model), **options)
 
 
+FAST = ("uint8", "per channel", "int8, symmetric", "uint16")
+
+
 @LOWERING
-@pytest.mark.parametrize("name", STYLES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in FAST else pytest.mark.slow) for n in STYLES]
+)
 def test_gradient_is_the_straight_through_estimator(name: str, lowering: str) -> None:
     case, seed = network(STYLES[name]), seeds("", 2)
     found = gradient(prepare(case.model), case.x, seed, lowering=lowering)
@@ -65,7 +70,7 @@ def test_clipping_matters_here() -> None:
 
 @LOWERING
 @pytest.mark.parametrize("rules", sorted(set(TABLES) - {"gradient", "gradient_unclipped"}))
-@pytest.mark.parametrize("name", ["uint8", "int8, symmetric"])
+@pytest.mark.parametrize("name", ["uint8", pytest.param("int8, symmetric", marks=pytest.mark.slow)])
 def test_modified_tables_work_through_rounding(name: str, rules: str, lowering: str) -> None:
     style = STYLES[name]
     case, seed = network(style, positive=rules in EXCITATION), seeds(rules, 2)

@@ -94,9 +94,6 @@ def test_gradient_of_a_quantized_squeezenet(
 # ---- layers --------------------------------------------------------------------------------------
 
 
-MORE = ("squeezenet1_1", "vgg11", "mobilenet_v2")
-
-
 def source(prepared: PreparedModel, value: str | None) -> str:
     """The value in front of a pair."""
     made = {n.output[0]: n for n in prepared.model.graph.node}
@@ -106,11 +103,9 @@ def source(prepared: PreparedModel, value: str | None) -> str:
     return str(value)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["resnet18", *(pytest.param(n, marks=pytest.mark.slow) for n in MORE)],
-)
-@pytest.mark.parametrize("symmetric", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "vgg11", "mobilenet_v2"])
+@pytest.mark.parametrize("symmetric", [False, True])
 def test_layers_are_those_of_the_parent(
     name: str, symmetric: bool, member: Callable[[str], Member], tmp_path: Path
 ) -> None:
