@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pysal.errors import ModelFormatError, UnsupportedOpError
 
 from .graph import Graph, Node
+from .quantized import is_integer_op
 from .rules.table import RuleTable
 
 
@@ -107,11 +108,11 @@ def _collect(g: Graph, pending: dict[str, list[str]], value: str) -> str | None:
 
 
 def _descendants(g: Graph, wrt: Sequence[str], table: RuleTable) -> set[str]:
-    """Float values that depend on `wrt` differentiably."""
+    """Values that carry cotangents and depend on `wrt` differentiably."""
     live = set(wrt)
     for node in g.nodes:
         if node.op_type not in table.constant and any(i in live for i in node.inputs):
-            live.update(o for o in node.outputs if g.is_float(o))
+            live.update(o for o in node.outputs if g.carries(o))
     return live
 
 
@@ -132,9 +133,21 @@ def _refuse_unknown(path: Sequence[Node], table: RuleTable) -> None:
     for node in reversed(path):
         if not table.knows(node.op_type):
             unknown.setdefault(node.op_type, []).append(node.name or node.outputs[0])
+    if any(map(is_integer_op, unknown)):
+        raise UnsupportedOpError(_integer(table.name, unknown))
     if unknown:
         listed = "; ".join(f"{op} ({', '.join(names)})" for op, names in unknown.items())
         raise UnsupportedOpError(
             f'rule table "{table.name}" has no rule for {listed}; use a method that needs scores '
             "only, or export the model with other operators"
         )
+
+
+def _integer(table: str, unknown: Mapping[str, Sequence[str]]) -> str:
+    """What to do with a model whose layers compute on integers."""
+    listed = ", ".join(f"{len(names)} {op}" for op, names in unknown.items())
+    return (
+        f'rule table "{table}" has no rule for {listed}: operators on quantized numbers have no '
+        "gradient; quantize the float model in the QDQ format, quantize_static(..., "
+        "quant_format=QuantFormat.QDQ), or use a method that needs scores only"
+    )

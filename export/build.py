@@ -28,6 +28,7 @@ from .passes.multipliers import add_multipliers
 from .passes.prune import prune
 from .passes.read import check_model
 from .passes.shapes import BATCH
+from .quantized import scores_of
 from .rules.table import find_table
 from .rules.tables import TABLES
 
@@ -128,6 +129,7 @@ def build_gradient(
     values = [prepared.input_name if w == INPUT else w for w in wrt]
     prepared.check_layers([v for v in values if v != prepared.input_name])
     if start is None:
+        g.kept.update(scores_of(g, prepared.logits))
         logits = _add_logits(g, prepared)
         cotangents = {prepared.logits: _add_seeds(g, prepared, logits, log_odds)}
     else:

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pysal.errors import ModelFormatError
 
 from .lowerings import LOWERINGS, find_lowering
+from .quantized import QUANTIZE, SELECTIONS, VIEWS, fold, foldable, is_integer_op
 
 Shape = tuple[int | None, ...]
 PREFIX = "pysal/"
@@ -59,6 +60,8 @@ class Graph:
         Forward values whose own cotangent is wanted, so that it must be exact there.
     vanishing : set of str
         Cotangents known to be zero wherever their forward value is not positive.
+    kept : set of str
+        Forward values at which rounding to a range of integers cuts no cotangent off.
     zero_tails : dict
         Cropped values whose crop was zeros only: {name: (value before the crop, rows per axis)}.
     """
@@ -70,6 +73,7 @@ class Graph:
         self.nodes = [Node.of(proto) for proto in model.graph.node]
         self._initializers = {i.name: i for i in model.graph.initializer}
         self._folded = {n.outputs[0]: n for n in self.nodes if n.op_type == "Constant"}
+        self._fold_quantized()
         self._constants: dict[str, NDArray[Any]] = {}
         self._by_content: dict[str, str] = {}
         self._shapes, self._types = _value_types(model)
@@ -77,6 +81,7 @@ class Graph:
         self._producers = {o: n for n in self.nodes for o in n.outputs}
         self.asked: set[str] = set()
         self.vanishing: set[str] = set()
+        self.kept: set[str] = set()
         self.zero_tails: dict[str, tuple[str, list[int]]] = {}
         self._counter = 0
 
@@ -108,13 +113,31 @@ class Graph:
         kind = self._types.get(value)
         return kind in (None, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 
+    def type_name(self, value: str) -> str:
+        """Name of the element type, as numpy has it; empty where it is not known."""
+        kind = self._types.get(value)
+        return helper.tensor_dtype_to_np_dtype(kind).name if kind else ""
+
+    def carries(self, value: str) -> bool:
+        """Whether a cotangent passes this value: floats, and what is quantized from them."""
+        if self.is_float(value):
+            return True
+        node = self._producers.get(value)
+        while node is not None and node.op_type in VIEWS | SELECTIONS:
+            node = self._producers.get(node.inputs[0])
+        return node is not None and (node.op_type == QUANTIZE or is_integer_op(node.op_type))
+
     def constant(self, value: str) -> NDArray[Any] | None:
-        """Array behind an initializer or a Constant node; None for values that are computed."""
+        """Array behind an initializer or a Constant node; None for values that are computed.
+
+        Weights that are stored quantized, or rounded by a pair of QuantizeLinear and
+        DequantizeLinear, count as constants: the array is what the pair makes of them.
+        """
         if value not in self._constants:
             if value in self._initializers:
                 self._constants[value] = numpy_helper.to_array(self._initializers[value])
             elif value in self._folded:
-                self._constants[value] = _constant_node(self._folded[value])
+                self._constants[value] = self._fold(self._folded[value])
             else:
                 return None
         return self._constants[value]
@@ -122,6 +145,20 @@ class Graph:
     def is_constant(self, value: str) -> bool:
         """Whether `constant` would give an array; does not decode it."""
         return value in self._initializers or value in self._folded or value in self._constants
+
+    def _fold_quantized(self) -> None:
+        """Find the values that are quantized or dequantized constants, and views of these."""
+        known: dict[str, Any] = {**self._initializers, **self._folded}
+        for node in self.nodes:
+            if foldable(node, known):
+                self._folded[node.outputs[0]] = known[node.outputs[0]] = node
+
+    def _fold(self, node: Node) -> NDArray[Any]:
+        """Array of a node that reads constants only."""
+        if node.op_type == "Constant":
+            return _constant_node(node)
+        arrays = [array for name in node.inputs if (array := self.constant(name)) is not None]
+        return fold(node, arrays, [size or 0 for size in self.shape(node.outputs[0]) or ()])
 
     def producer(self, value: str) -> Node | None:
         """The forward node that writes `value`; None for inputs and initializers."""

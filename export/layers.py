@@ -10,6 +10,7 @@ from typing import Literal
 
 from .graph import Graph, Node
 from .layout import Axes
+from .quantized import behind_pair, rectifies
 from .rules._activations import ACTIVATIONS, self_gate
 
 Kind = Literal["conv", "linear", "activation", "pool", "norm", "merge"]
@@ -56,7 +57,7 @@ def cam_layer(g: Graph, spatial: Sequence[str], logits: str) -> str | None:
     if last is not None and value in _descendants(g, last.outputs[0]):
         value = _data(g, last)
     while value in known:
-        node = g.producer(value)
+        node = g.producer(behind_pair(g, value))
         if node is None or node.op_type not in PASSING or node.inputs[0] not in known:
             return value
         value = node.inputs[0]
@@ -107,6 +108,9 @@ def _kind(g: Graph, node: Node, axes: dict[str, Axes]) -> Kind | None:
     if node.op_type in ("ReduceMean", "ReduceMax"):
         before = axes.get(node.inputs[0])
         return "pool" if before == (2, 3) and _pixels(g, name) == 1 else None
+    if node.op_type == "DequantizeLinear":  # behind a ReLU that a quantizer has absorbed
+        first = g.producer(node.inputs[0])
+        return "activation" if first is not None and rectifies(g, first) else None
     if _is_gate(g, name):
         return None
     return KINDS.get(node.op_type)
@@ -160,9 +164,9 @@ def _passed(g: Graph, value: str, logits: str) -> set[str]:
     open_values, found = {value}, set()
     for i, node in enumerate(inner):
         open_values = {name for name in open_values if last_use.get(name, -1) > i}
-        written = {o for o in node.outputs if o in used and o in below and g.is_float(o)}
+        written = {o for o in node.outputs if o in used and o in below and g.carries(o)}
         if written and not open_values and len(written) == 1:
-            found |= written
+            found |= {name for name in written if g.is_float(name)}
         open_values |= written
     return found
 

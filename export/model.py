@@ -21,6 +21,7 @@ from .layers import Kind
 from .layout import Axes, spatial_axes
 from .passes.fold_pads import fold_pads
 from .passes.logits import OutputKind, find_logits
+from .passes.quantized import real_ends, standard_pairs
 from .passes.randomize import randomize, weighted_layers
 from .passes.read import check_model, read_model, to_float32, to_opset
 from .passes.shapes import fix_input, infer_shapes
@@ -67,9 +68,9 @@ class PreparedModel:
             if any(i in live for i in node.inputs):
                 for output in node.outputs:
                     shape = g.shape(output)
-                    if shape and shape[0] is None and g.is_float(output):
+                    if shape and shape[0] is None and g.carries(output):
                         live.add(output)
-                        names.append(output)
+                        names += [output] * g.is_float(output)
                 if self.logits in node.outputs:
                     break
         return tuple(names)
@@ -200,7 +201,8 @@ def prepare(
     check_model(model, name)
     source_opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     to_float32(model)
-    model = to_opset(model, name)
+    model = standard_pairs(to_opset(model, name), name)
+    real_ends(model)
     shape = fix_input(model, name, input_shape)
     input_name = image_name(model)
     fold_pads(model)

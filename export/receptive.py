@@ -31,6 +31,7 @@ Fields = tuple[Field, Field]
 """Height, width."""
 
 POINTWISE = {
+    *("QuantizeLinear", "DequantizeLinear"),
     *("Identity", "Dropout", "Cast", "Add", "Sum", "Sub", "Mul", "Div", "Pow", "Mean", "Max"),
     *("Min", "Where", "PRelu", "Relu", "Clip", "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid"),
     *("HardSigmoid", "HardSwish", "Tanh", "Erf", "Softplus", "Exp", "Log", "Sqrt", "Neg", "Abs"),
@@ -61,7 +62,7 @@ def receptive_fields(g: Graph, image: str, axes: dict[str, Axes]) -> dict[str, F
         sources = [value for value in node.inputs if value in depends]
         if not sources:
             continue
-        floats = [output for output in node.outputs if g.is_float(output)]
+        floats = [output for output in node.outputs if g.carries(output)]
         depends.update(floats)
         if not all(value in found and None not in _sizes(g, value, axes) for value in sources):
             continue

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from pysal.features import FeatureSet
     from pysal.interpretation import average_images, select_features
     from pysal.preprocess import Preprocess
-    from pysal.studies import compare_fillers, feature_reconstruction, filter_ablation
+    from pysal.studies import (
+        compare_fillers,
+        compare_models,
+        feature_reconstruction,
+        filter_ablation,
+    )
     from pysal.summary import summarize
     from pysal.truth import Region, Truth
     from pysal.types import Attribution, MetricResult, ModelInfo, Passes, Target
@@ -56,7 +61,12 @@ _HOMES = {
     "pysal.features": ("FeatureSet",),
     "pysal.interpretation": ("average_images", "select_features"),
     "pysal.preprocess": ("Preprocess",),
-    "pysal.studies": ("compare_fillers", "feature_reconstruction", "filter_ablation"),
+    "pysal.studies": (
+        "compare_fillers",
+        "compare_models",
+        "feature_reconstruction",
+        "filter_ablation",
+    ),
     "pysal.summary": ("summarize",),
     "pysal.truth": ("Region", "Truth"),
     "pysal.types": ("Attribution", "MetricResult", "ModelInfo", "Passes", "Target"),
@@ -88,6 +98,7 @@ __all__ = [
     "__version__",
     "average_images",
     "compare_fillers",
+    "compare_models",
     "evaluate",
     "explain",
     "feature_reconstruction",

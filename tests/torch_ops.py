@@ -201,6 +201,41 @@ def _constant(a: Attributes) -> Tensor:
     return torch.from_numpy(np.array(a["value"]))
 
 
+class _Rounded(torch.autograd.Function):
+    """Straight-through estimator: rounding is the identity, clipping stops the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, zero: Tensor, ends: tuple[int, int]) -> Tensor:
+        whole = torch.round(x / scale) + zero
+        ctx.save_for_backward((whole >= ends[0]) & (whole <= ends[1]), scale)
+        return whole.clamp(*ends)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        inside, scale = ctx.saved_tensors
+        return dy * inside / scale, None, None, None
+
+
+def _parameters(a: Attributes, x: Tensor, *given: Tensor | None) -> list[Tensor]:
+    """Scale and zero point in float64, along their axis."""
+    shape = [1] * x.dim()
+    if given[0].numel() > 1:
+        shape[a.get("axis", 1)] = -1
+    whole = [torch.zeros_like(given[0]) if p is None else p for p in given]
+    return [p.double().reshape(shape if p.numel() > 1 else []) for p in whole]
+
+
+def _quantize(a: Attributes, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+    kind = torch.uint8 if zero is None else zero.dtype
+    ends = torch.iinfo(kind).min, torch.iinfo(kind).max
+    return _Rounded.apply(x, *_parameters(a, x, scale, zero), ends)
+
+
+def _dequantize(a: Attributes, q: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
+    scale, zero = _parameters(a, q, scale, zero)
+    return (q.double() - zero) * scale
+
+
 OPS: dict[str, Callable[..., Any]] = {
     "Add": lambda a, x, y: x + y,
     "AveragePool": _average_pool,
@@ -210,6 +245,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "Concat": lambda a, *xs: torch.cat(xs, a["axis"]),
     "Constant": _constant,
     "Conv": _conv,
+    "DequantizeLinear": _dequantize,
     "Div": lambda a, x, y: x / y if x.is_floating_point() else x // y,
     "Dropout": lambda a, x, *rest: x,
     "Elu": lambda a, x: F.elu(x, a.get("alpha", 1.0)),
@@ -234,6 +270,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "PRelu": lambda a, x, s: torch.where(x > 0, x, s * x),
     "Pad": _pad,
     "Pow": lambda a, x, y: x**y,
+    "QuantizeLinear": _quantize,
     "ReduceMean": _reduce_mean,
     "ReduceSum": _reduce_sum,
     "Relu": lambda a, x: torch.relu(x),

@@ -10,6 +10,8 @@ from ..graph import Graph, Node
 
 OutputKind = Literal["softmax", "sigmoid", "logits"]
 VIEWS = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"}
+VIEWS |= {"QuantizeLinear", "DequantizeLinear"}
+"""Steps that are passed in the search; a rounding of the probabilities is left out with them."""
 ENDS: dict[str, OutputKind] = {
     "Softmax": "softmax",
     "LogSoftmax": "softmax",

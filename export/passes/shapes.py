@@ -83,14 +83,26 @@ def infer_shapes(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 
 def _infer(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    declared = {o.name: onnx.TensorShapeProto() for o in model.graph.output}
     for output in model.graph.output:
+        declared[output.name].CopyFrom(output.type.tensor_type.shape)
         output.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
     try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except onnx.shape_inference.InferenceError as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelFormatError(f"{name}: shapes do not fit together: {reason}") from error
+    for output in inferred.graph.output:
+        if not output.type.tensor_type.HasField("shape") and declared[output.name].dim:
+            _declare(output, declared[output.name])
+    return inferred
+
+
+def _declare(output: onnx.ValueInfoProto, shape: onnx.TensorShapeProto) -> None:
+    """Give an output behind operators that inference does not know the shape that the file says."""
+    output.type.tensor_type.shape.CopyFrom(shape)
+    output.type.tensor_type.shape.dim[0].dim_param = BATCH
 
 
 def _misjudged(g: Graph, node: Node) -> bool:

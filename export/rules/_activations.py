@@ -18,7 +18,7 @@ ACTIVATIONS = (
 """Operators in the role of a ReLU. Sigmoid and Tanh are gates and squashings: not among them."""
 
 GATES = {"Sigmoid", "HardSigmoid", "Erf", "Tanh", "Softplus", "Clip", "Relu"}
-STEPS = GATES | {"Add", "Sub", "Mul", "Div"}
+STEPS = GATES | {"Add", "Sub", "Mul", "Div", "QuantizeLinear", "DequantizeLinear"}
 
 
 def self_gate(g: Graph, node: Node) -> tuple[str, str, list[Node]] | None:

@@ -47,6 +47,8 @@ def plain_max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
         raise UnsupportedOpError(f"{node.label()}: its index output cannot carry a gradient")
     x, y = node.inputs[0], node.outputs[0]
     channels = int(g.static_shape(x, node)[1] or 0)
+    if not g.is_float(x):  # quantized numbers have the order of the values they stand for
+        x, y = (g.op("Cast", value, to=1) for value in (x, y))
     return (g.lower("max_pool_gradient", dys[0], x, y, Window.of(g, node), channels),)
 
 

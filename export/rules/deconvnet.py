@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import _quantization
 from ._activations import ACTIVATIONS, self_gate
 from ._pooling import plain_max_pool
 from .gradient import GRADIENT
@@ -28,7 +29,11 @@ def mul(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 DECONVNET = GRADIENT.overlay(
-    "deconvnet", **dict.fromkeys(ACTIVATIONS, rectify), Mul=mul, MaxPool=plain_max_pool
+    "deconvnet",
+    **dict.fromkeys(ACTIVATIONS, rectify),
+    Mul=mul,
+    MaxPool=plain_max_pool,
+    QuantizeLinear=_quantization.rectified(_quantization.quantize),
 )
 """Activations: dy * [dy > 0] [1]_; everything else as in the gradient.
 

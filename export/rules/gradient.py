@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _elementwise, _linear, _pooling, _reduction, _shape
+from . import _elementwise, _linear, _pooling, _quantization, _reduction, _shape
 from .table import RuleTable
 
 GRADIENT = RuleTable("gradient")
@@ -13,5 +13,14 @@ GRADIENT.constant.update(
         *("Sign", "Floor", "Ceil", "Round", "IsNaN", "IsInf", "OneHot", "EyeLike"),
     )
 )
-for _group in (_elementwise, _linear, _pooling, _reduction, _shape):
+for _group in (_elementwise, _linear, _pooling, _quantization, _reduction, _shape):
     _group.register(GRADIENT)
+
+UNCLIPPED = GRADIENT.overlay("gradient_unclipped", QuantizeLinear=_quantization.quantize_unclipped)
+"""The gradient of quantized networks that leaves clipping out as well as rounding.
+
+The default stops where a value was clipped to the range of its integers. This table stops only at
+ReLUs, those that quantizers have absorbed included, and reads their state from the quantized value:
+the forward nodes keep being run as integer kernels, so scores are those of the file to the bit.
+Without quantization both tables are the same.
+"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import _quantization
 from ._activations import ACTIVATIONS, self_gate
 from .gradient import GRADIENT
 from .table import Cotangents, Rule
@@ -51,6 +52,7 @@ GUIDED = GRADIENT.overlay(
     **{op_type: clamped(op_type) for op_type in ACTIVATIONS if op_type != "Relu"},
     Relu=relu,
     Mul=mul,
+    QuantizeLinear=_quantization.guided(_quantization.quantize),
 )
 """ReLU: dy * [y > 0] * [dy > 0]; everything else as in the gradient [1]_.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pysal.cli.compare import compare
 from pysal.cli.demo import demo
 from pysal.cli.evaluate import evaluate
 from pysal.cli.explain import explain
@@ -51,5 +52,5 @@ def start(
         raise typer.Exit(WRONG_USE)
 
 
-for command in (explain, evaluate, study, export, info, methods, metrics, demo):
+for command in (explain, evaluate, study, compare, export, info, methods, metrics, demo):
     app.command()(command)

@@ -240,6 +240,7 @@ def excitation(sign: float = 1.0) -> dict[str, Operator]:
 STRIDE1 = {**GUIDED, "Conv": stride1_conv}
 TABLES: dict[str, Mapping[str, Operator]] = {
     "gradient": {},
+    "gradient_unclipped": {},
     "guided_backprop": GUIDED,
     "deconvnet": {name: rectified(name) for name in ACTIVATIONS},
     "stride1_deconv": STRIDE1,

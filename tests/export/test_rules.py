@@ -20,6 +20,8 @@ from pysal.export.rules.gradient import GRADIENT
 
 MANY = {"Conv": 80, "ConvTranspose": 40, "MaxPool": 60, "AveragePool": 60, "Slice": 40, "Gemm": 40}
 FAMILY = st.sampled_from(sorted(LOWERINGS))
+PAIR = {"QuantizeLinear", "DequantizeLinear"}
+"""Rounding has no derivative; see test_quantized.py."""
 NEWEST = defs.onnx_opset_version()
 
 
@@ -35,10 +37,10 @@ def drawn(examples: int):
 
 
 def test_every_rule_has_a_case() -> None:
-    assert set(CASES) == set(GRADIENT.rules)
+    assert set(CASES) == set(GRADIENT.rules) - PAIR
 
 
-@pytest.mark.parametrize("op_type", sorted(GRADIENT.rules))
+@pytest.mark.parametrize("op_type", sorted(CASES))
 def test_rule_is_the_derivative(op_type: str) -> None:
     @drawn(MANY.get(op_type, 24))
     @given(case=st.one_of(CASES[op_type]), lowering=FAMILY)
