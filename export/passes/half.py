@@ -1,9 +1,9 @@
 """Weights and activations in 16 bits, for engines that take the types of a network as they are.
 
-Image, cotangents and outputs stay float32, and so does what 16 bits would spoil: the softmax and the
-cotangent behind it (their differences cancel), normalizations, powers, sums and squares (they leave
-the range), and what reads a constant that is not a 16-bit number. Casts stand in between. For fp16
-the cotangent is scaled per image, see `passes.cotangent`.
+Image, cotangents and outputs stay float32, and so does what 16 bits would spoil: the softmax and
+the cotangent behind it (their differences cancel), normalizations, powers, sums and squares (they
+leave the range), and what reads a constant that is not a 16-bit number. Casts stand in between. For
+fp16 the cotangent is scaled per image, see `passes.cotangent`.
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ def to_half(model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
 class _Walk:
     """Nodes in their order, each with its inputs in the type in which it computes."""
 
-    def __init__(
-        self, graph: onnx.GraphProto, half: int, floats: set[str], kept: set[str]
-    ) -> None:
+    def __init__(self, graph: onnx.GraphProto, half: int, floats: set[str], kept: set[str]) -> None:
         self._graph, self._half, self._floats, self._kept = graph, half, floats, kept
         self._weights = {i.name: i for i in graph.initializer}
         self._outputs = {o.name for o in graph.output}

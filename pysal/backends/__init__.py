@@ -40,7 +40,22 @@ BACKENDS: dict[str, Entry] = {
         needs=frozenset({"torch"}),
         extra="torch",
     ),
+    "tensorrt": Entry(
+        "pysal.backends.tensorrt:TensorrtClassifier",
+        summary="TensorRT on CUDA: plans built once, fp32 to bf16; not run on a GPU yet",
+        needs=frozenset({"tensorrt"}),
+        extra="tensorrt",
+    ),
+    "ort_tensorrt": Entry(
+        "pysal.backends.ort_tensorrt:OrtTensorrtClassifier",
+        summary="ONNX Runtime's TensorRT provider on CUDA; not run on a GPU yet",
+        needs=frozenset({"onnxruntime"}),
+        extra="gpu",
+    ),
 }
+
+CUDA_ONLY = ("tensorrt", "ort_tensorrt")
+"""Engines that do not run on CPUs."""
 
 ON_CUDA: dict[str, Entry] = {
     "ort": Entry(
@@ -50,6 +65,7 @@ ON_CUDA: dict[str, Entry] = {
         extra="gpu",
     ),
     "pytorch": BACKENDS["pytorch"],
+    **{name: BACKENDS[name] for name in CUDA_ONLY},
 }
 """What runs an engine on CUDA."""
 
@@ -57,7 +73,9 @@ ON_CUDA: dict[str, Entry] = {
 def engines() -> dict[str, str]:
     """State of every engine: {name: "available", or why it is not}."""
     return {
-        name: missing_packages(entry.needs, entry.extra) or "available"
+        name: missing_packages(entry.needs, entry.extra)
+        or (cuda_missing(name) if name in CUDA_ONLY else "")
+        or "available"
         for name, entry in BACKENDS.items()
     }
 
@@ -81,7 +99,8 @@ def open_classifier(
     model : path-like, torch.nn.Module or Classifier
         A module needs no export and runs on "pytorch"; it must be in evaluation mode.
     engine : str
-        A name of `engines()`; or "auto": "pytorch" for a module, "ort" for a file.
+        A name of `engines()`; or "auto": "pytorch" for a module, "ort" for a file, "tensorrt" for a
+        folder of plans.
     device : str
         "cpu", "cuda" or "cuda:N"; or "auto": CUDA where engine and kernels have it, else the CPU.
     precision : {"fp32", "tf32", "fp16", "bf16"} or None
@@ -146,7 +165,7 @@ def _find_engine(model: Any, engine: str) -> str:
             f"the model is a {type(model).__name__}; expected the path of an ONNX file, a torch "
             "nn.Module or a Classifier"
         )
-    chosen = engine if engine != "auto" else "pytorch" if is_module else "ort"
+    chosen = engine if engine != "auto" else _fitting(model, is_module)
     entry = lookup(BACKENDS, chosen, "engine")
     if is_module and chosen != "pytorch":
         raise OptionError(
@@ -165,19 +184,33 @@ def _find_engine(model: Any, engine: str) -> str:
     return chosen
 
 
+def _fitting(model: Any, is_module: bool) -> str:
+    """The engine for a kind of model."""
+    if is_module:
+        return "pytorch"
+    if os.path.isdir(model):
+        from pysal.backends.tensorrt_folder import is_plan_folder
+
+        return "tensorrt" if is_plan_folder(model) else "ort"
+    return "ort"
+
+
 def _find_device(model: Any, engine: str, device: str) -> str:
     """The device asked for, if it is live; "auto" is CUDA where engine and kernels have it."""
+    if device == "cpu" and engine in CUDA_ONLY:
+        raise CapabilityError(f'engine "{engine}" runs on CUDA only, device "cpu" was given')
     if device == "cpu":
         return device
     why = cuda_missing(engine)
-    if device == "auto":
+    if device == "auto" and engine not in CUDA_ONLY:
         if why or kernels_missing():
             return "cpu"
         weight = next(model.parameters(), None) if engine == "pytorch" else None
         return "cuda" if weight is None or not weight.is_cuda else str(weight.device)
     if why:
-        raise CapabilityError(f'engine "{engine}" cannot run on "{device}": {why}')
-    return device
+        place = "here" if device == "auto" else f'on "{device}"'
+        raise CapabilityError(f'engine "{engine}" cannot run {place}: {why}')
+    return "cuda" if device == "auto" else device
 
 
 def _placed(

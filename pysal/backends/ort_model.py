@@ -12,8 +12,8 @@ from typing import Any
 
 import onnxruntime as ort
 
+from pysal.backends.facts import info_of
 from pysal.backends.ort_session import open_session
-from pysal.backends.record import find_labels
 from pysal.errors import CapabilityError, InputError, OptionError
 from pysal.prepared import (
     GRADIENT_KEY,
@@ -210,23 +210,4 @@ def model_info(
     files: ModelFiles, engine: str, labels: Sequence[str] | str | os.PathLike[str] | None
 ) -> ModelInfo:
     """What is known of a model file, on an engine of ONNX Runtime."""
-    facts = files.facts
-    return ModelInfo(
-        name=facts["name"],
-        input_shape=tuple(facts["input_shape"]),
-        num_classes=facts["num_classes"],
-        sha256=facts["sha256"],
-        output_kind=facts["output_kind"],
-        layers=tuple(facts["layers"]),
-        cam_layer=facts.get("cam_layer") or "",
-        contrast_layer=facts.get("contrast_layer") or "",
-        feature_layers=tuple(facts.get("feature_layers", ())),
-        layer_kinds=facts.get("feature_layers", {}),
-        receptive_fields={
-            name: fields for name, fields in facts.get("receptive_fields", {}).items() if fields
-        },
-        engine=engine,
-        versions={"onnxruntime": ort.__version__},
-        opset=facts["opset"],
-        labels=find_labels(labels, files.metadata, facts["num_classes"]),
-    )
+    return info_of(files.facts, files.metadata, engine, {"onnxruntime": ort.__version__}, labels)

@@ -36,9 +36,10 @@ def info(
             raise OptionError("--probe is given without MODEL; expected pysal info MODEL --probe P")
         _show(_installation(), as_json)
     elif not probe:
+        from pysal.backends.tensorrt_folder import folder_facts, is_plan_folder
         from pysal.cli.model_facts import read_facts
 
-        _show(read_facts(model), as_json)
+        _show(folder_facts(model) if is_plan_folder(model) else read_facts(model), as_json)
     else:
         _probe(model, probe, engine, as_json)
 
