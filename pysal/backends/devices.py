@@ -20,6 +20,7 @@ def devices() -> dict[str, str]:
         "ort cuda": _ort(),
         "pytorch cuda": _pytorch(),
         "tensorrt cuda": _tensorrt(),
+        "ort_tensorrt cuda": _ort_tensorrt(),
         "kernels cuda": kernels_missing(),
     }
     return {name: why or "available" for name, why in states.items()}

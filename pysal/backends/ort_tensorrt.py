@@ -15,7 +15,7 @@ from typing import Any
 from pysal.backends.ort_cuda import ROWS, OrtCudaClassifier
 from pysal.backends.ort_model import Built
 from pysal.backends.ort_run import OrtRun
-from pysal.backends.tensorrt_cache import default_cache
+from pysal.backends.tensorrt_cache import cache_folder
 from pysal.errors import CapabilityError, InputError, OptionError
 from pysal.preprocess import Preprocess
 
@@ -65,8 +65,7 @@ class OrtTensorrtClassifier(OrtCudaClassifier):
     ) -> None:
         if workspace is not None and workspace < 1:
             raise OptionError(f"workspace is {workspace} bytes; give 1 or more")
-        kept = cache is not False
-        self._folder = Path(default_cache() if cache in (None, True) else cache) if kept else None
+        self._folder = cache_folder(cache)
         self._workspace, self._key = workspace, ""
         super().__init__(
             path,

@@ -23,7 +23,7 @@ from pysal.backends.cuda_memory import CudaMemory
 from pysal.backends.facts import info_of
 from pysal.backends.record import find_preprocess
 from pysal.backends.tensorrt_build import BuiltPlan
-from pysal.backends.tensorrt_cache import PlanCache, default_cache
+from pysal.backends.tensorrt_cache import PlanCache, cache_folder
 from pysal.backends.tensorrt_folder import FolderPlans, is_plan_folder
 from pysal.backends.tensorrt_library import find_library
 from pysal.backends.tensorrt_options import PlanOptions
@@ -109,7 +109,9 @@ class TensorrtClassifier(BatchedClassifier):
             self._plans = FolderPlans(path, self._library, self._gpu(), self._cuda.capability)
             used = _agreed(self._plans.options, precision, rows, path)
         else:
-            maker = PlanMaker(self._library, wanted, self._gpu(), _open_cache(cache))
+            folder = cache_folder(cache)
+            kept = PlanCache(folder) if folder else None
+            maker = PlanMaker(self._library, wanted, self._gpu(), kept)
             self._plans, used = open_onnx(path, input_shape, maker), wanted
         super().__init__(used.batch[1])
         self.info = info_of(
@@ -186,12 +188,6 @@ class TensorrtClassifier(BatchedClassifier):
         """Wait for the buffers' last user, and let the next one wait for this."""
         with self._cuda.on(), self._cuda.turn():
             yield
-
-
-def _open_cache(cache: str | os.PathLike[str] | bool | None) -> PlanCache | None:
-    if cache is False:
-        return None
-    return PlanCache(default_cache() if cache is None or cache is True else Path(cache))
 
 
 def _agreed(built: PlanOptions, precision: str | None, rows: int | None, path: Path) -> PlanOptions:

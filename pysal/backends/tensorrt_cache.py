@@ -25,6 +25,13 @@ def default_cache() -> Path:
     return Path(base) / "pysal" / "tensorrt"
 
 
+def cache_folder(cache: str | os.PathLike[str] | bool | None) -> Path | None:
+    """The folder that an option `cache` asks for: False is none, None and True are the default."""
+    if isinstance(cache, bool) or cache is None:
+        return None if cache is False else default_cache()
+    return Path(cache)
+
+
 def plan_key(facts: Mapping[str, Any]) -> str:
     """Name of a plan: a hash of all that it depends on."""
     text = json.dumps(facts, sort_keys=True)

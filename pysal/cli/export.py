@@ -61,7 +61,7 @@ def export(
     a folder of plans for TensorRT.
     """
     record = Preprocess.from_json(preprocess) if preprocess else Preprocess.beside(model)
-    plan_options = {
+    plan_options: dict[str, Any] = {
         **{"precision": precision, "batch": batch, "capability": capability},
         **{"workspace": workspace, "flavour": flavour, "cache": cache},
     }

@@ -67,7 +67,8 @@ def export_plans(
         memory = CudaMemory("cuda", "tensorrt")
         gpu = f"{memory.name} ({memory.capability})"
         cache = cache or default_cache()
-    plans = OnnxPlans(model, None, PlanMaker(library, chosen, gpu, cache and PlanCache(cache)))
+    kept = PlanCache(cache) if cache else None
+    plans = OnnxPlans(model, None, PlanMaker(library, chosen, gpu, kept))
     metadata = dict(plans.metadata)
     metadata[GRADIENT_KEY] = json.dumps({"rules": rules, "lowering": LOWERING})
     if record is not None:

@@ -20,7 +20,8 @@ from pysal.backends.pytorch import TorchClassifier
 from pysal.classifier import Classifier
 
 REQUESTED = set(filter(None, os.environ.get("PYSAL_TEST_BACKENDS", "").split(",")))
-"""Engines that must run here: ort, pytorch, ort_cuda, pytorch_cuda."""
+"""Engines that must run here: ort, pytorch, and on a GPU ort_cuda, pytorch_cuda, tensorrt_cuda,
+ort_tensorrt_cuda."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,18 @@ def open_ort_cuda(path: Path, end: str) -> Classifier:
     return OrtCudaClassifier(path, rows=4)
 
 
+def open_tensorrt(path: Path, end: str) -> Classifier:
+    from pysal.backends.tensorrt import TensorrtClassifier
+
+    return TensorrtClassifier(path, rows=4, cache=False)
+
+
+def open_ort_tensorrt(path: Path, end: str) -> Classifier:
+    from pysal.backends.ort_tensorrt import OrtTensorrtClassifier
+
+    return OrtTensorrtClassifier(path, rows=4, cache=False)
+
+
 ENGINES = {
     "ort, 1 thread": Engine("ort", lambda path, end: OrtClassifier(path, threads=1)),
     "ort, 2 threads": Engine("ort", lambda path, end: OrtClassifier(path, threads=2)),
@@ -80,6 +93,8 @@ ENGINES = {
     "pytorch, 4 rows": Engine("pytorch", open_torch(rows=4, threads=1), end=""),
     "pytorch, cuda": Engine("pytorch_cuda", open_torch(rows=4, device="cuda"), False, ""),
     "ort, cuda": Engine("ort_cuda", open_ort_cuda, exact=False),
+    "tensorrt, cuda": Engine("tensorrt_cuda", open_tensorrt, exact=False),
+    "ort_tensorrt, cuda": Engine("ort_tensorrt_cuda", open_ort_tensorrt, exact=False),
 }
 
 
@@ -96,7 +111,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     """An engine; one that is requested and missing is a failure, else it is skipped."""
     found = ENGINES[request.param]
     if found.name.endswith("cuda"):
-        state = devices()[found.name.replace("_", " ")]
+        state = devices()[found.name.removesuffix("_cuda") + " cuda"]
         if state != "available":
             (pytest.fail if found.name in REQUESTED else pytest.skip)(state)
     return found
