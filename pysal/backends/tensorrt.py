@@ -24,7 +24,7 @@ from pysal.backends.facts import info_of
 from pysal.backends.record import find_preprocess
 from pysal.backends.tensorrt_build import BuiltPlan
 from pysal.backends.tensorrt_cache import PlanCache, cache_folder
-from pysal.backends.tensorrt_folder import FolderPlans, is_plan_folder
+from pysal.backends.tensorrt_folder import FolderPlans, folder_flavour, is_plan_folder
 from pysal.backends.tensorrt_library import find_library
 from pysal.backends.tensorrt_options import PlanOptions
 from pysal.backends.tensorrt_plans import PlanMaker, PlanSource, open_onnx
@@ -64,7 +64,8 @@ class TensorrtClassifier(BatchedClassifier):
     cuda_graph : bool
         Replay runs from CUDA graphs.
     flavour : {"tensorrt", "tensorrt_rtx"}, optional
-        Which library. Default: the one that is installed, "tensorrt" where both are.
+        Which library. Default: that of the folder, else the one that is installed, "tensorrt" where
+        both are.
 
     Raises
     ------
@@ -100,10 +101,10 @@ class TensorrtClassifier(BatchedClassifier):
         if size < 1:
             raise OptionError(f"rows is {rows}; give 1 or more images per run")
         wanted = PlanOptions(precision or "fp32", (size,) * 3, workspace=workspace)
-        self._library = find_library(flavour)
+        path = Path(path)
+        self._library = find_library(flavour or folder_flavour(path))
         self._cuda = self._find_memory(device)
         self._graphs = cuda_graph
-        path = Path(path)
         self._plans: PlanSource
         if is_plan_folder(path):
             self._plans = FolderPlans(path, self._library, self._gpu(), self._cuda.capability)

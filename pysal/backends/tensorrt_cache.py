@@ -12,6 +12,7 @@ from typing import Any
 
 from pysal.backends.tensorrt_build import BuiltPlan
 from pysal.backends.whole import write_whole
+from pysal.errors import InputError
 
 
 def default_cache() -> Path:
@@ -75,6 +76,21 @@ class PlanCache:
             return restore(data, record)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+    def check(self) -> None:
+        """See that plans can be kept, before one is built.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be made or written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the cache {self.folder}: {error.strerror}") from error
+        if not os.access(self.folder, os.W_OK):
+            raise InputError(f"cannot write to the cache {self.folder}; give another folder")
 
     def put(self, key: str, plan: BuiltPlan, facts: Mapping[str, Any]) -> None:
         """Keep a plan.

@@ -30,6 +30,12 @@ def is_plan_folder(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(os.path.join(path, MANIFEST)) and bool(_manifest(Path(path)))
 
 
+def folder_flavour(path: Path) -> str | None:
+    """Which library the plans of a folder are for; None where it is no folder of plans."""
+    found = _manifest(path).get("library")
+    return found if found in NAMES else None
+
+
 def folder_facts(path: Path) -> dict[str, Any]:
     """What `pysal info` shows of a folder of plans."""
     manifest = _manifest(path)

@@ -89,8 +89,8 @@ def find_library(flavour: str | None = None) -> Library:
     what = "; ".join(problems) if problems else f"no {NAMES.get(flavour or '', 'TensorRT')} is"
     end = " cannot be loaded" if problems else " installed"
     raise MissingDependencyError(
-        f'{what}{end}; pip install "pysal-saliency[tensorrt]", or tensorrt-rtx-cu13-bindings and '
-        "tensorrt-rtx-cu13-libs"
+        f'{what}{end}; pip install "pysal-saliency[tensorrt]", or [tensorrt-rtx], which builds '
+        "plans without a GPU"
     )
 
 

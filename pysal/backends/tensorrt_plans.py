@@ -110,6 +110,8 @@ class PlanMaker:
         key = plan_key(facts)
         found = self.cache.get(key) if self.cache else None
         if found is None:
+            if self.cache:
+                self.cache.check()
             what = f"the {kind['graph']} graph of {name}"
             found = build_plan(self.library, graph, self.options, what, self._timing())
             if self.cache:

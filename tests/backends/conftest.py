@@ -76,13 +76,13 @@ def open_ort_cuda(path: Path, end: str) -> Classifier:
 def open_tensorrt(path: Path, end: str) -> Classifier:
     from pysal.backends.tensorrt import TensorrtClassifier
 
-    return TensorrtClassifier(path, rows=4, cache=False)
+    return TensorrtClassifier(path, rows=4, cache=path.parent / "plans")
 
 
 def open_ort_tensorrt(path: Path, end: str) -> Classifier:
     from pysal.backends.ort_tensorrt import OrtTensorrtClassifier
 
-    return OrtTensorrtClassifier(path, rows=4, cache=False)
+    return OrtTensorrtClassifier(path, rows=4, cache=path.parent / "plans")
 
 
 ENGINES = {
@@ -112,6 +112,8 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     found = ENGINES[request.param]
     if found.name.endswith("cuda"):
         state = devices()[found.name.removesuffix("_cuda") + " cuda"]
+        if found.name == "ort_tensorrt_cuda" and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0":
+            state = "ort_tensorrt has float32 only where NVIDIA_TF32_OVERRIDE=0"
         if state != "available":
             (pytest.fail if found.name in REQUESTED else pytest.skip)(state)
     return found

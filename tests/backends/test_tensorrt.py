@@ -18,9 +18,10 @@ from trt_host import OnHost, use
 from trt_stand_in import Stream, make_module
 
 from pysal import export
-from pysal.backends import tensorrt_library
+from pysal.backends import tensorrt_cache, tensorrt_library
 from pysal.backends.ort import OrtClassifier
 from pysal.backends.tensorrt import TensorrtClassifier
+from pysal.backends.tensorrt_cache import cache_folder
 from pysal.backends.tensorrt_library import Library, _make_logger
 from pysal.errors import (
     CapabilityError,
@@ -316,7 +317,44 @@ def test_operators_without_an_importer_are_named(trt: Any, tmp_path: Path, cache
     net = OnHost(odd, rows=2, cache=cache)
     with pytest.raises(UnsupportedOpError, match=r'Asinh "relu1": no importer for it; use engine'):
         net.score(X)
-    assert not cache.exists()
+    assert not list(cache.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "rest"),
+    [
+        ("linux", "XDG_CACHE_HOME", "base/pysal/tensorrt"),
+        ("win32", "LOCALAPPDATA", "base/pysal/tensorrt"),
+        ("linux", "", "home/.cache/pysal/tensorrt"),
+        ("darwin", "", "home/Library/Caches/pysal/tensorrt"),
+        ("win32", "", "home/AppData/Local/pysal/tensorrt"),
+    ],
+)
+def test_the_default_cache_is_where_the_system_has_caches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, variable: str, rest: str
+) -> None:
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, str(tmp_path / "base"))
+    monkeypatch.setattr(tensorrt_cache.sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    assert cache_folder(None) == cache_folder(True) == tmp_path / rest
+    assert cache_folder(False) is None
+    assert cache_folder(str(tmp_path)) == tmp_path
+
+
+def test_a_cache_that_cannot_be_written_is_said_before_the_work(
+    trt: Any, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(InputError, match="cannot make the cache"):
+        OnHost(path, rows=2, cache=file / "inside").score(X)
+    monkeypatch.setattr("pysal.backends.tensorrt_cache.os.access", lambda *_: False)
+    with pytest.raises(InputError, match="cannot write to the cache"):
+        OnHost(path, rows=2, cache=tmp_path / "cache").score(X)
+    assert trt.built == []
 
 
 def test_missing_packages_are_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
