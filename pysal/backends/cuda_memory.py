@@ -70,6 +70,11 @@ class CudaMemory:
             )
         self._handle = int(self.stream.ptr) if handle is None else handle(self.stream)
 
+    @property
+    def label(self) -> str:
+        """Name and compute capability, as plans are kept for it."""
+        return f"{self.name} ({self.capability})"
+
     def on(self) -> Any:
         """Make the GPU the current one."""
         return self.cupy.cuda.Device(self.device[1])
@@ -93,6 +98,7 @@ class CudaMemory:
 
     def capture(self, compute: Callable[[Any], None]) -> Callable[[Any], None]:
         """Capture a computation that has run before in a CUDA graph; return what replays it."""
+        self.stream.synchronize()  # what the first run allocates on its way is done then
         self.stream.begin_capture()
         try:
             compute(self._handle)

@@ -107,12 +107,12 @@ class TensorrtClassifier(BatchedClassifier):
         self._graphs = cuda_graph
         self._plans: PlanSource
         if is_plan_folder(path):
-            self._plans = FolderPlans(path, self._library, self._gpu(), self._cuda.capability)
+            self._plans = FolderPlans(path, self._library, self._cuda.label, self._cuda.capability)
             used = _agreed(self._plans.options, precision, rows, path)
         else:
             folder = cache_folder(cache)
             kept = PlanCache(folder) if folder else None
-            maker = PlanMaker(self._library, wanted, self._gpu(), kept)
+            maker = PlanMaker(self._library, wanted, self._cuda.label, kept)
             self._plans, used = open_onnx(path, input_shape, maker), wanted
         super().__init__(used.batch[1])
         self.info = info_of(
@@ -150,10 +150,6 @@ class TensorrtClassifier(BatchedClassifier):
     def _find_memory(self, device: str) -> CudaMemory:
         """Where the buffers are."""
         return CudaMemory(device, "tensorrt")
-
-    def _gpu(self) -> str:
-        """Name and compute capability of the GPU, as plans are kept for it."""
-        return f"{self._cuda.name} ({self._cuda.capability})"
 
     def _open(self, plan: BuiltPlan) -> TensorrtRun:
         """Open a plan on the device."""

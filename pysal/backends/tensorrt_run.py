@@ -101,9 +101,9 @@ class TensorrtRun:
 
     def _execute(self, stream: int) -> None:
         """Enqueue on a stream."""
-        with self._library.listening() as errors:
-            if not self._context.execute_async_v3(stream):
-                raise CapabilityError(f"TensorRT enqueues nothing: {said(errors)}")
+        if not self._context.execute_async_v3(stream):
+            last = list(self._library.logger.errors)[-1:]  # not under its lock: builds are long
+            raise CapabilityError(f"{self._library.label} does not run the plan: {said(last)}")
 
     def _capture(self) -> None:
         """Run once, which TensorRT needs before a capture, and capture the second run."""

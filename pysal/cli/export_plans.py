@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pysal.cli.console import emit
@@ -64,15 +64,10 @@ def export_plans(
         chosen = chosen.with_targets()
     chosen.check(library)
     if not library.is_rtx:  # builds by timing on the GPU, which is worth keeping
-        memory = CudaMemory("cuda", "tensorrt")
-        gpu = f"{memory.name} ({memory.capability})"
-        cache = cache or default_cache()
+        gpu, cache = CudaMemory("cuda", "tensorrt").label, cache or default_cache()
     kept = PlanCache(cache) if cache else None
     plans = OnnxPlans(model, None, PlanMaker(library, chosen, gpu, kept))
-    metadata = dict(plans.metadata)
-    metadata[GRADIENT_KEY] = json.dumps({"rules": rules, "lowering": LOWERING})
-    if record is not None:
-        metadata[PREPROCESS_KEY] = json.dumps(record.to_dict())
+    metadata = _records(plans.metadata, rules, LOWERING, record)
     built, begun = {}, time.perf_counter()
     built["gradient"] = plans.gradient(rules, INPUT)  # refuses more than the other one
     built["forward"] = plans.forward(taps)
@@ -83,3 +78,13 @@ def export_plans(
     target = ", ".join(chosen.capabilities) or gpu
     emit(f"{library.label}, {chosen.precision}, for {target}: built in {seconds:.1f} s")
     return set(metadata)
+
+
+def _records(
+    own: Mapping[str, str], rules: str, lowering: str, record: Preprocess | None
+) -> dict[str, str]:
+    """The records of a model, and how its gradient and its inputs are made."""
+    made = {**own, GRADIENT_KEY: json.dumps({"rules": rules, "lowering": lowering})}
+    if record is not None:
+        made[PREPROCESS_KEY] = json.dumps(record.to_dict())
+    return made

@@ -48,13 +48,14 @@ def _installation() -> dict[str, Any]:
     """Version, kernels and engines."""
     import pysal
     from pysal import kernels
-    from pysal.backends import devices, engines
+    from pysal.backends import BACKENDS, CUDA_ONLY, devices, engines
 
     return {
         "version": pysal.__version__,
         "kernels": kernels.implementation(),
         "engines": engines(),
         "devices": devices(),
+        "unproven": {name: BACKENDS[name].summary for name in CUDA_ONLY},
         "methods": list(pysal.methods()),
         "metrics": list(pysal.metrics()),
     }

@@ -79,8 +79,9 @@ def test_results_are_those_of_onnx_runtime(
 def test_a_run_is_a_captured_graph_between_the_events(trt: Any, path: Path, cache: Path) -> None:
     net = OnHost(path, rows=4, cache=cache)
     net.prepare(())
-    assert trt.log[-4:] == [
+    assert trt.log[-5:] == [
         "current wait_event computed",
+        "ours synchronize",
         "ours begin_capture",
         "execute on 77",
         "used record current",
@@ -300,6 +301,21 @@ def test_a_plan_that_the_library_does_not_open_is_one_line(
     monkeypatch.setattr(trt.Runtime, "deserialize_cuda_engine", broken(trt))
     with pytest.raises(CapabilityError, match=r"cannot open the plan: the tag does not match$"):
         OnHost(path, rows=2, cache=cache).prepare(())
+
+
+def test_a_run_that_is_not_enqueued_is_one_line(
+    trt: Any, path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = OnHost(path, rows=2, cache=cache, cuda_graph=False)
+    net.prepare(())
+
+    def fail(context: Any, stream: int) -> bool:
+        net._library.logger.log(trt.ILogger.Severity.ERROR, "an illegal\naddress")
+        return False
+
+    monkeypatch.setattr("trt_stand_in.Context.execute_async_v3", fail)
+    with pytest.raises(CapabilityError, match=r"does not run the plan: an illegal address$"):
+        net.score(X)
 
 
 def broken(module: Any) -> Any:
