@@ -35,6 +35,8 @@ KEPT = SOURCES | {
     *("LpNormalization", "Exp", "Log", "Pow", "Sqrt", "Reciprocal", "CumSum", "ReduceSum"),
     *("ReduceMean", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"),
 }
+NO_BF16 = {"HardSwish", "Mish", "ConvTranspose"}
+"""Operators that TensorRT has in float16 and float32 only."""
 FLOAT_INPUTS = {"Resize": (1, 2), "Upsample": (1,)}
 """Inputs that are float32 whatever the operator computes in."""
 BOUNDS = {"Pad", "Clip", "Max", "Min", "Where", "Greater", "Less"}
@@ -134,6 +136,8 @@ class _Walk:
     def _in_float(self, node: onnx.NodeProto) -> bool:
         """Whether a node computes in float32."""
         if node.op_type in KEPT or node.output[0] in self._kept:
+            return True
+        if node.op_type in NO_BF16 and self._half == TensorProto.BFLOAT16:
             return True
         if node.op_type == "Mul" and node.input[0] == node.input[1]:
             return True  # a square

@@ -79,6 +79,7 @@ def small() -> onnx.ModelProto:
     net = Net(1 + 0 * Net([[[[0.0] * 9] * 9] * 3]).x)
     y = net.op("Conv", "x", net.const([[[[1.0] * 3] * 3] * 3] * 8), strides=[2, 2])
     y = net.op("MaxPool", net.op("Relu", y), kernel_shape=[2, 2], strides=[1, 1])
+    y = net.op("ConvTranspose", net.op("HardSwish", y), net.const([[[[1.0] * 2] * 2] * 4] * 8))
     return net.case(y).model
 
 
