@@ -85,6 +85,8 @@ def main() -> None:
                 break
             if setting.dry:
                 dry_plans(setting, subjects[0], precision)
+                if precision != EXACT:
+                    continue  # what runs here has one precision
             found: list[Classifier] = []
             work = functools.partial(opened, subjects[0], precision, found)
             if not setting.attempt(f"open {precision}", work):
