@@ -9,9 +9,11 @@
 #
 #   --dry-run         the same path on the CPU with tiny sizes; its figures mean nothing
 #   STEP ...          only these of: machine build tests check kernels explain gradient methods ort
+#                     tensorrt
 #   PYTHON            interpreter, with torch (default python3)
 #   PYSAL_SECONDS     for everything (default 470); steps that do not fit are cut short or left out
 #   ORT_GPU_WHEEL     folder with a wheel of onnxruntime-gpu, or its pieces NAME.whl.part*
+#   TENSORRT_WHEELS   the same for TensorRT: bindings and libraries
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -157,22 +159,38 @@ gpu_tests() { # only where such tests are: others may need packages that are not
         -p no:cacheprovider --continue-on-collection-errors
 }
 
+wheels() { # FOLDER NAME: install the wheels of a folder, some in pieces NAME.whl.part*
+    local packages=$build/$2 name
+    rm -rf "$packages" && mkdir -p "$packages" || return
+    for name in "$1"/*.whl.part*; do
+        [[ -e $name ]] && cat "${name%.part*}".part* >"$packages/$(basename "${name%.part*}")"
+    done
+    for name in "$1"/*.whl; do [[ -e $name ]] && ln -sf "$(realpath "$name")" "$packages/"; done
+    compgen -G "$packages/*.whl" >/dev/null || { echo "no wheel in $1"; return 1; }
+    "$python" -m pip install "$packages"/*.whl --target "$packages/site" --upgrade --no-deps \
+        --no-index --disable-pip-version-check || return
+    export PYTHONPATH=$packages/site:$PYTHONPATH
+}
+
 ort_cuda() {
-    local packages=$build/ort wheel name
-    if [[ -n ${ORT_GPU_WHEEL:-} && $dry == 0 ]]; then
-        mkdir -p "$packages"
-        for name in "$ORT_GPU_WHEEL"/*.whl.part*; do
-            [[ -e $name ]] || continue
-            wheel=$packages/$(basename "${name%.part*}")
-            cat "${name%.part*}".part* >"$wheel"
-        done
-        for name in "$ORT_GPU_WHEEL"/*.whl; do [[ -e $name ]] && wheel=$name; done
-        [[ -n ${wheel:-} ]] || { echo "no wheel in $ORT_GPU_WHEEL"; return 1; }
-        "$python" -m pip install "$wheel" --target "$packages/site" --upgrade --no-deps --no-index \
-            --disable-pip-version-check || return
-        export PYTHONPATH=$packages/site:$PYTHONPATH
-    fi
+    if [[ -n ${ORT_GPU_WHEEL:-} && $dry == 0 ]]; then wheels "$ORT_GPU_WHEEL" ort || return; fi
     measure ort
+}
+
+tensorrt() { # the contract that every engine is tested on, and the figures
+    local selected=(--collect-only --quiet) rc=0
+    if [[ -n ${TENSORRT_WHEELS:-} && $dry == 0 ]]; then
+        wheels "$TENSORRT_WHEELS" tensorrt || return
+    fi
+    if ((dry)) || "$python" -c 'import sys
+from pysal.backends import devices
+sys.exit(devices()["tensorrt cuda"] != "available")'; then
+        if ((dry == 0)); then selected=(-v) && export PYSAL_TEST_BACKENDS=tensorrt_cuda; fi
+        "$python" -m pytest tests/backends/test_contract.py -m gpu -k 'tensorrt and not ort_tensorrt' \
+            "${selected[@]}" -W default -p no:cacheprovider || rc=$?
+    fi
+    measure tensorrt || rc=$?
+    return "$rc"
 }
 
 finish() {
@@ -182,7 +200,7 @@ finish() {
 }
 
 export -f measure installed architecture find_nvcc build_with_pip build_with_cmake build_all \
-    gpu_tests ort_cuda
+    gpu_tests wheels ort_cuda tensorrt
 export python out build site dry dry_run
 trap finish EXIT
 trap 'status=1; exit' INT TERM
@@ -196,3 +214,4 @@ step explain 150 true measure explain
 step gradient 150 true measure gradient
 step methods 90 true measure others
 step ort 60 false ort_cuda
+step tensorrt 120 false tensorrt

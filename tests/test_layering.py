@@ -41,7 +41,8 @@ EXCEPTIONS = {
 }
 
 OPTIONAL = {"cupy", "matplotlib", "onnx", "onnxruntime", "openvino", "pyvista", "ray", "skimage"}
-OPTIONAL |= {"lpips", "pyarrow", "pycocotools", "scipy", "tensorrt", "torch", "torchvision"}
+OPTIONAL |= {"lpips", "pyarrow", "pycocotools", "scipy", "torch", "torchvision"}
+OPTIONAL |= {"tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"}
 AT_TOP_LEVEL = {
     "pysal.export": {"onnx"},
     "pysal.backends.ort": {"onnxruntime"},

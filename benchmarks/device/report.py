@@ -175,6 +175,14 @@ def explain_table(record: Mapping[str, Any], step: str) -> Iterator[str]:
         )
 
 
+def engine_table(record: Mapping[str, Any], step: str) -> Iterator[str]:
+    """Milliseconds of gradients on another engine, and their distance from PyTorch's."""
+    for row in record.get(step, ()):
+        if "seconds" in row and "error" in row and not isinstance(row["error"], str):
+            ms = 1e3 * median(row["seconds"])
+            yield f"  {step} {row['case']}: {ms:.2f} ms, distance {row['error']:.2g}"
+
+
 def _times(ratio: float) -> str:
     """How many times as long, or a dash."""
     return f"x{ratio:.2f}" if ratio > 0 and math.isfinite(ratio) else "-"
@@ -190,6 +198,8 @@ def table(record: Mapping[str, Any]) -> list[str]:
         *explain_table(record, "explain"),
         *explain_table(record, "methods"),
         *explain_table(record, "ort"),
+        *engine_table(record, "ort"),
+        *engine_table(record, "tensorrt"),
         *failures(record),
         "all required steps passed" if record["passed"] else "NOT all required steps passed",
     ]

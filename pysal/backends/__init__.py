@@ -46,7 +46,22 @@ BACKENDS: dict[str, Entry] = {
         needs=frozenset({"torch"}),
         extra="torch",
     ),
+    "tensorrt": Entry(
+        "pysal.backends.tensorrt:TensorrtClassifier",
+        summary="TensorRT on CUDA: plans built once, fp32 to bf16; not run on a GPU yet",
+        needs=frozenset({"tensorrt"}),
+        extra="tensorrt",
+    ),
+    "ort_tensorrt": Entry(
+        "pysal.backends.ort_tensorrt:OrtTensorrtClassifier",
+        summary="ONNX Runtime's TensorRT provider on CUDA; not run on a GPU yet",
+        needs=frozenset({"onnxruntime"}),
+        extra="gpu",
+    ),
 }
+
+CUDA_ONLY = ("tensorrt", "ort_tensorrt")
+"""Engines that do not run on CPUs."""
 
 ON_CUDA: dict[str, Entry] = {
     "ort": Entry(
@@ -56,6 +71,7 @@ ON_CUDA: dict[str, Entry] = {
         extra="gpu",
     ),
     "pytorch": BACKENDS["pytorch"],
+    **{name: BACKENDS[name] for name in CUDA_ONLY},
 }
 """What runs an engine on CUDA."""
 
@@ -63,7 +79,9 @@ ON_CUDA: dict[str, Entry] = {
 def engines() -> dict[str, str]:
     """State of every engine: {name: "available", or why it is not}."""
     return {
-        name: engine_missing(name, entry.needs, entry.extra) or "available"
+        name: engine_missing(name, entry.needs, entry.extra)
+        or (cuda_missing(name) if name in CUDA_ONLY else "")
+        or "available"
         for name, entry in BACKENDS.items()
     }
 
@@ -87,9 +105,9 @@ def open_classifier(
     model : path-like, torch.nn.Module or Classifier
         A module needs no export and runs on "pytorch"; it must be in evaluation mode.
     engine : str
-        A name of `engines()`; or "auto": "pytorch" for a module; for a file the first of "ort" and
-        "openvino" that can run here, on a CPU in "bf16" or "fp16" of "openvino" and "ort".
-        `ModelInfo.engine` says which it is.
+        A name of `engines()`; or "auto": "pytorch" for a module, "tensorrt" for a folder of plans;
+        for a file the first of "ort" and "openvino" that can run here, on a CPU in "bf16" or "fp16"
+        of "openvino" and "ort". `ModelInfo.engine` says which it is.
     device : str
         "cpu", "cuda" or "cuda:N"; or "auto": CUDA where engine and kernels have it, else the CPU.
     precision : {"fp32", "tf32", "fp16", "bf16"} or None
@@ -157,7 +175,7 @@ def _find_engine(model: Any, engine: str, device: str, precision: str | None) ->
         )
     chosen = engine
     if engine == "auto":
-        chosen = "pytorch" if is_module else _fastest(device, precision)
+        chosen = "pytorch" if is_module else _fitting(model, device, precision)
     entry = lookup(BACKENDS, chosen, "engine")
     if is_module and chosen != "pytorch":
         raise OptionError(
@@ -176,6 +194,15 @@ def _find_engine(model: Any, engine: str, device: str, precision: str | None) ->
     return chosen
 
 
+def _fitting(model: str | os.PathLike[str], device: str, precision: str | None) -> str:
+    """The engine for a folder of plans, or for a file."""
+    if os.path.isdir(model):
+        from pysal.backends.tensorrt_folder import is_plan_folder
+
+        return "tensorrt" if is_plan_folder(model) else "ort"
+    return _fastest(device, precision)
+
+
 def _fastest(device: str, precision: str | None) -> str:
     """The engine that "auto" takes for a file: the first that can run here, else the first."""
     halves = precision in ("bf16", "fp16") and not device.startswith("cuda")
@@ -186,17 +213,20 @@ def _fastest(device: str, precision: str | None) -> str:
 
 def _find_device(model: Any, engine: str, device: str) -> str:
     """The device asked for, if it is live; "auto" is CUDA where engine and kernels have it."""
+    if device == "cpu" and engine in CUDA_ONLY:
+        raise CapabilityError(f'engine "{engine}" runs on CUDA only, device "cpu" was given')
     if device == "cpu":
         return device
     why = cuda_missing(engine)
-    if device == "auto":
+    if device == "auto" and engine not in CUDA_ONLY:
         if why or kernels_missing():
             return "cpu"
         weight = next(model.parameters(), None) if engine == "pytorch" else None
         return "cuda" if weight is None or not weight.is_cuda else str(weight.device)
     if why:
-        raise CapabilityError(f'engine "{engine}" cannot run on "{device}": {why}')
-    return device
+        place = "here" if device == "auto" else f'on "{device}"'
+        raise CapabilityError(f'engine "{engine}" cannot run {place}: {why}')
+    return "cuda" if device == "auto" else device
 
 
 def _placed(

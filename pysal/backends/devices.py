@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 
 from pysal.backends.reason import reason
-from pysal.errors import OptionError
+from pysal.errors import MissingDependencyError, OptionError
 
 
 def devices() -> dict[str, str]:
@@ -16,7 +16,13 @@ def devices() -> dict[str, str]:
     -----
     Cost: imports the engines that are installed; torch takes a second or two.
     """
-    states = {"ort cuda": _ort(), "pytorch cuda": _pytorch(), "kernels cuda": kernels_missing()}
+    states = {
+        "ort cuda": _ort(),
+        "pytorch cuda": _pytorch(),
+        "tensorrt cuda": _tensorrt(),
+        "ort_tensorrt cuda": _ort_tensorrt(),
+        "kernels cuda": kernels_missing(),
+    }
     return {name: why or "available" for name, why in states.items()}
 
 
@@ -24,7 +30,8 @@ def cuda_missing(engine: str) -> str:
     """Why an engine has no CUDA here; empty where it has."""
     if engine == "openvino":
         return "OpenVINO computes on the CPU here"
-    return _pytorch() if engine == "pytorch" else _ort()
+    check = {"pytorch": _pytorch, "tensorrt": _tensorrt, "ort_tensorrt": _ort_tensorrt}
+    return check.get(engine, _ort)()
 
 
 def kernels_missing() -> str:
@@ -42,9 +49,13 @@ def check_device(device: str) -> str:
     raise OptionError(f'device is "{device}"; use "auto", "cpu", "cuda" or "cuda:N"')
 
 
+ALTERNATIVES = {"tensorrt": ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")}
+"""Packages of which any one will do."""
+
+
 def missing_packages(needs: frozenset[str], extra: str) -> str:
     """Which packages are not installed, and what brings them; empty where all are there."""
-    absent = sorted(name for name in needs if not _installed(name))
+    absent = sorted(n for n in needs if not any(map(_installed, ALTERNATIVES.get(n, (n,)))))
     if not absent:
         return ""
     return f'{", ".join(absent)} is not installed; pip install "pysal-saliency[{extra}]"'
@@ -70,7 +81,11 @@ def _ort() -> str:
 
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         return f"onnxruntime {ort.__version__} is built without CUDA; install onnxruntime-gpu"
-    if why := missing_packages(frozenset({"cupy"}), "gpu"):
+    return _cupy("gpu")
+
+
+def _cupy(extra: str) -> str:
+    if why := missing_packages(frozenset({"cupy"}), extra):
         return why
     try:
         count = importlib.import_module("cupy").cuda.runtime.getDeviceCount()
@@ -85,6 +100,29 @@ def _openvino() -> str:
     except Exception as error:  # a library that does not load, a plugin that does not start
         return f"openvino does not start ({reason(error)})"
     return "" if "CPU" in found else "openvino has no plugin for this CPU"
+
+
+def _tensorrt() -> str:
+    if why := missing_packages(frozenset({"tensorrt"}), "tensorrt"):
+        return why
+    from pysal.backends.tensorrt_library import find_library
+
+    try:
+        library = find_library()
+    except MissingDependencyError as error:
+        return str(error)
+    why = _cupy("tensorrt")
+    return why and f"{library.label} builds plans here and cannot run them: {why}"
+
+
+def _ort_tensorrt() -> str:
+    if why := _ort():
+        return why
+    import onnxruntime as ort
+
+    if "TensorrtExecutionProvider" not in ort.get_available_providers():
+        return f"onnxruntime {ort.__version__} is built without TensorRT; install onnxruntime-gpu"
+    return ""
 
 
 def _pytorch() -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pysal.backends.record import find_labels
+from pysal.backends.facts import info_of
 from pysal.errors import CapabilityError, InputError, ModelFormatError, OptionError
 from pysal.prepared import (
     EXPLAINER_KEY,
@@ -223,23 +223,4 @@ def model_info(
     labels: Sequence[str] | str | os.PathLike[str] | None,
 ) -> ModelInfo:
     """What is known of a model file, on an engine."""
-    facts = files.facts
-    return ModelInfo(
-        name=facts["name"],
-        input_shape=tuple(facts["input_shape"]),
-        num_classes=facts["num_classes"],
-        sha256=facts["sha256"],
-        output_kind=facts["output_kind"],
-        layers=tuple(facts["layers"]),
-        cam_layer=facts.get("cam_layer") or "",
-        contrast_layer=facts.get("contrast_layer") or "",
-        feature_layers=tuple(facts.get("feature_layers", ())),
-        layer_kinds=facts.get("feature_layers", {}),
-        receptive_fields={
-            name: fields for name, fields in facts.get("receptive_fields", {}).items() if fields
-        },
-        engine=engine,
-        versions=versions,
-        opset=facts["opset"],
-        labels=find_labels(labels, files.metadata, facts["num_classes"]),
-    )
+    return info_of(files.facts, files.metadata, engine, versions, labels)

@@ -8,22 +8,21 @@ own is in `ort_batched` and `ort_run` and runs on CPUs too; this file was not ex
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
 from pysal.arrays import AnyArray, root
-from pysal.backends.devices import cuda_missing
+from pysal.backends.cuda_memory import CudaMemory
 from pysal.backends.files import Built
 from pysal.backends.ort_batched import OrtBatchedClassifier
 from pysal.backends.ort_run import OrtRun
 from pysal.backends.reason import reason
-from pysal.errors import CapabilityError, MissingDependencyError, OptionError, ShapeError
+from pysal.errors import CapabilityError, ShapeError
 from pysal.preprocess import Preprocess
 
 PROVIDER = "CUDAExecutionProvider"
@@ -100,7 +99,7 @@ class OrtCudaClassifier(OrtBatchedClassifier):
         return self._take(array)
 
     def _find_memory(self) -> CudaMemory:
-        self._cuda = CudaMemory(self._wanted)
+        self._cuda = ort_memory(self._wanted)
         return self._cuda
 
     def _engine(self) -> str:
@@ -151,72 +150,11 @@ class OrtCudaClassifier(OrtBatchedClassifier):
             yield
 
 
-class CudaMemory:
-    """Buffers of CuPy, and a stream for ONNX Runtime; a `Memory`.
-
-    Parameters
-    ----------
-    device : str
-        "cuda" or "cuda:N".
-
-    Attributes
-    ----------
-    cupy : module
-    stream : cupy.cuda.Stream
-    name : str
-        Of the GPU.
-    """
-
-    def __init__(self, device: str) -> None:
-        kind, _, number = device.partition(":")
-        if kind != "cuda" or not (number or "0").isdigit():
-            raise OptionError(f'device is "{device}"; expected "cuda" or "cuda:N"')
-        self.cupy: Any = _load_cupy()
-        self.device = ("cuda", int(number or "0"))
-        if why := cuda_missing("ort"):
-            raise CapabilityError(f'device "{device}": {why}; or use device="cpu"')
-        cuda = self.cupy.cuda
-        if self.device[1] >= (count := cuda.runtime.getDeviceCount()):
-            raise CapabilityError(f'device "{device}": the last one here is "cuda:{count - 1}"')
-        self.name = cuda.runtime.getDeviceProperties(self.device[1])["name"].decode()
-        with self.on():
-            self.stream = cuda.Stream(non_blocking=True)
-            self._filled, self._computed, self._used = (
-                cuda.Event(disable_timing=True) for _ in range(3)
-            )
-        self._options = ort.RunOptions()
-        self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
-
-    def on(self) -> Any:
-        """Make the GPU the current one."""
-        return self.cupy.cuda.Device(self.device[1])
-
-    def zeros(self, shape: tuple[int, ...]) -> AnyArray:
-        """Contiguous float32."""
-        return self.cupy.zeros(shape, np.float32)
-
-    def pointer(self, array: AnyArray) -> int:
-        """Address of an array."""
-        return int(array.data.ptr)
-
-    def launch(self, compute: Callable[[Any], None]) -> None:
-        """Enqueue on our stream, after what the current one has and before what it will get."""
-        current = self.cupy.cuda.get_current_stream()
-        self._filled.record(current)
-        self.stream.wait_event(self._filled)
-        compute(self._options)
-        self._computed.record(self.stream)
-        current.wait_event(self._computed)
-
-    @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """Order the current stream after the last turn, whatever stream that was on."""
-        current = self.cupy.cuda.get_current_stream()
-        current.wait_event(self._used)
-        try:
-            yield
-        finally:
-            self._used.record(current)
+def ort_memory(device: str) -> CudaMemory:
+    """Buffers and stream, with run options that let ONNX Runtime return before it is done."""
+    options = ort.RunOptions()
+    options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+    return CudaMemory(device, "ort", lambda stream: options)
 
 
 def check_precision(precision: str | None) -> str:
@@ -228,13 +166,3 @@ def check_precision(precision: str | None) -> str:
             'open the torch module with engine "pytorch" for fp16 and bf16'
         )
     return precision
-
-
-def _load_cupy() -> Any:
-    try:
-        return importlib.import_module("cupy")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "ort on CUDA keeps its arrays in CuPy, which is not installed; pip install "
-            '"pysal-saliency[gpu]"'
-        ) from error

@@ -12,7 +12,7 @@ import typer
 from pysal.chunks import BATCH_SIZE
 from pysal.cli import results
 from pysal.cli.console import emit, emit_json, emit_table, note
-from pysal.cli.evaluate import parse_options
+from pysal.cli.given import parse_owned
 from pysal.cli.guard import WRONG_USE
 from pysal.cli.interrupt import interruptible
 from pysal.errors import InputError, ShapeError
@@ -79,7 +79,7 @@ def compare(
                 [results.read_image(path) for path in good],
                 methods=[name.strip() for name in methods.split(",") if name.strip()],
                 targets=target,
-                options=parse_options(option or [], "--option", "METHOD"),
+                options=parse_owned(option or [], "--option", "METHOD"),
                 batch_size=batch_size,
                 progress=progress,
             )

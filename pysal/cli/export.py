@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pysal.cli.console import emit, note
-from pysal.cli.export_explainer import check_unused, write_explainer
+from pysal.cli.export_explainer import check_alone, check_unused, write_explainer
 from pysal.cli.given import parse_options
 from pysal.errors import OptionError
 from pysal.prepared import GRADIENT_KEY, PREPROCESS_KEY, forward_path
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 def export(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="File; with tensorrt a folder.", show_default=False),
+    ],
     rules: Annotated[
         str | None, typer.Option(help="Rule table of the backward pass. Default: gradient.")
     ] = None,
     lowering: Annotated[
-        str, typer.Option(help="Engine family: ort (ONNX Runtime) or portable.")
-    ] = "ort",
+        str | None,
+        typer.Option(help="Engine family of the new nodes: ort (default for onnx) or portable."),
+    ] = None,
     taps: Annotated[
         list[str] | None, typer.Option(help="Layer whose activation is an output. Repeatable.")
     ] = None,
@@ -61,42 +65,73 @@ def export(
         list[str] | None,
         typer.Option("--option", help="Explainer: NAME=VALUE of the method. Repeatable."),
     ] = None,
+    form: Annotated[str, typer.Option("--format", help="onnx, or tensorrt: plans.")] = "onnx",
+    precision: Annotated[
+        str | None, typer.Option(help="tensorrt: fp32 (default), tf32, fp16 or bf16.")
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option(help="tensorrt: images per run, 20 (default) or MIN:BEST:MAX.")
+    ] = None,
+    capability: Annotated[
+        list[str] | None,
+        typer.Option(help="TensorRT-RTX: targets. Default: 8.6,8.9,12.0. Repeatable."),
+    ] = None,
+    workspace: Annotated[int | None, typer.Option(help="tensorrt: MiB of scratch memory.")] = None,
+    flavour: Annotated[
+        str | None, typer.Option(help="tensorrt or tensorrt_rtx, where both are installed.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="tensorrt: folder that keeps plans and timings.")
+    ] = None,
 ) -> None:
     """Append a backward pass to a model, in standard ONNX operators.
 
     Writes OUT, and beside it NAME.forward.onnx, which answers scores alone. Both run with numpy,
-    onnxruntime and pysal alone, and carry the preprocessing record. With --explainer, OUT is one
-    file from image to map, which runs with any ONNX Runtime and without pysal.
+    onnxruntime and pysal alone, and carry the preprocessing record. With --format tensorrt, OUT is
+    a folder of plans for TensorRT. With --explainer, OUT is one file from image to map, which runs
+    with any ONNX Runtime and without pysal.
     """
-    from pysal.export import prepare
-
     record = Preprocess.from_json(preprocess) if preprocess else Preprocess.beside(model)
-    named = {"size": size, "preset": preset, "kind": kind, "input": pixels}
-    named |= {"compact": compact or None, "ask_target": ask_target or None}
-    given = {name: value for name, value in named.items() if value is not None}
+    plans: dict[str, Any] = {
+        **{"precision": precision, "batch": batch, "capability": capability},
+        **{"workspace": workspace, "flavour": flavour, "cache": cache},
+    }
+    explain: dict[str, Any] = {
+        **{"size": size, "preset": preset, "kind": kind, "input": pixels},
+        **{"compact": compact or None, "ask_target": ask_target or None},
+    }
+    if form not in ("onnx", "tensorrt"):
+        raise OptionError(f'format "{form}" is unknown; use onnx or tensorrt')
+    if form == "onnx":
+        check_unused(plans, "--format tensorrt")
     if explainer is None:
-        check_unused({f"--{name.replace('_', '-')}": True for name in given})
-        check_unused({"--option": option})
-        _write_gradient(prepare(model), out, rules or "gradient", lowering, taps or (), record)
+        check_unused({**explain, "option": option}, "--explainer METHOD")
+        walk = rules or "gradient", lowering, taps or (), record
+        if form == "onnx":
+            _warn_without_record(model, _write_gradient(model, out, *walk))
+        else:
+            from pysal.cli.export_plans import export_plans
+
+            _warn_without_record(model, export_plans(model, out, *walk, **plans))
         return
-    for name, value in (("--rules", rules), ("--taps", taps)):
-        if value:
-            raise OptionError(f"{name} and --explainer are given; expected one of them")
-    options = {**given, **parse_options(option or [])}
-    write_explainer(prepare(model), out, explainer, record, lowering=lowering, **options)
+    check_alone({"rules": rules, "taps": taps, "format tensorrt": form == "tensorrt"})
+    chosen = {name: value for name, value in explain.items() if value is not None}
+    chosen |= parse_options(option or [])
+    write_explainer(model, out, explainer, record, lowering=lowering or "ort", **chosen)
 
 
 def _write_gradient(
-    prepared: PreparedModel,
+    model: Path,
     out: Path,
     rules: str,
-    lowering: str,
+    lowering: str | None,
     taps: Sequence[str],
     record: Preprocess | None,
-) -> None:
-    """Write the gradient model and its scores-only sibling."""
-    from pysal.export import build_forward, build_gradient, save_model
+) -> set[str]:
+    """Write the gradient model and its sibling; return the names of the records they carry."""
+    from pysal.export import build_forward, build_gradient, prepare, save_model
 
+    prepared, lowering = prepare(model), lowering or "ort"
     _carry(prepared, GRADIENT_KEY, {"rules": rules, "lowering": lowering})
     if record is not None:
         _carry(prepared, PREPROCESS_KEY, record.to_dict())
@@ -105,8 +140,12 @@ def _write_gradient(
         save_model(built, path)
         size = path.stat().st_size / 2**20
         emit(f"{path}: {len(built.graph.node)} nodes, {size:.1f} MiB")
-    if not any(prop.key == PREPROCESS_KEY for prop in graph.metadata_props):
-        note(f"warning: {prepared.name} has no preprocessing record; give --preprocess FILE.json")
+    return {prop.key for prop in graph.metadata_props}
+
+
+def _warn_without_record(model: Path, carried: set[str]) -> None:
+    if PREPROCESS_KEY not in carried:
+        note(f"warning: {model} has no preprocessing record; give --preprocess FILE.json")
 
 
 def _carry(prepared: PreparedModel, key: str, value: Any) -> None:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pysal.cli.console import emit, note
 from pysal.errors import OptionError
 from pysal.prepared import PREPROCESS_KEY
 from pysal.preprocess import Preprocess
 
-if TYPE_CHECKING:
-    from pysal.export import PreparedModel
-
 
 def write_explainer(
-    prepared: PreparedModel,
+    model: Path,
     out: Path,
     method: str,
     record: Preprocess | None,
     **settings: Any,
 ) -> None:
     """Write a method and its network as one ONNX file; settings are those of `build_explainer`."""
-    from pysal.export import build_explainer, save_model
+    from pysal.export import build_explainer, prepare, save_model
 
+    prepared = prepare(model)
     own = {prop.key for prop in prepared.model.metadata_props}
     built = build_explainer(prepared, method, preprocess=record, **settings)
     save_model(built, out)
@@ -37,11 +35,18 @@ def write_explainer(
         )
 
 
-def check_unused(given: dict[str, Any]) -> None:
-    """Refuse options of the other kind of export; absent ones are None or False."""
+def check_unused(given: dict[str, Any], owner: str) -> None:
+    """Refuse options of another kind of export; absent ones are None, False or empty."""
     for name, value in given.items():
         if value:
             raise OptionError(
-                f"{name} is given without --explainer; expected pysal export MODEL --explainer "
-                "METHOD"
+                f"--{name.replace('_', '-')} is given without {owner}; expected pysal export MODEL "
+                f"{owner}"
             )
+
+
+def check_alone(given: dict[str, Any]) -> None:
+    """Refuse what has no meaning for an explainer."""
+    for name, value in given.items():
+        if value:
+            raise OptionError(f"--{name} and --explainer are given; expected one of them")

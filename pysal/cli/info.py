@@ -44,9 +44,10 @@ def info(
             )
         _show(_installation(), as_json)
     elif not probe:
+        from pysal.backends.tensorrt_folder import folder_facts, is_plan_folder
         from pysal.cli.model_facts import read_facts
 
-        facts = read_facts(model)
+        facts = folder_facts(model) if is_plan_folder(model) else read_facts(model)
         _show(facts | (_checked(model, engine, precision) if precision else {}), as_json)
     else:
         _probe(model, probe, engine, precision, as_json)
@@ -56,13 +57,14 @@ def _installation() -> dict[str, Any]:
     """Version, kernels and engines."""
     import pysal
     from pysal import kernels
-    from pysal.backends import devices, engines
+    from pysal.backends import BACKENDS, CUDA_ONLY, devices, engines
 
     return {
         "version": pysal.__version__,
         "kernels": kernels.implementation(),
         "engines": engines(),
         "devices": devices(),
+        "unproven": {name: BACKENDS[name].summary for name in CUDA_ONLY},
         "methods": list(pysal.methods()),
         "metrics": list(pysal.metrics()),
     }

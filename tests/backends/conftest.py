@@ -17,7 +17,8 @@ from pysal.backends import devices, engines
 from pysal.classifier import Classifier
 
 REQUESTED = set(filter(None, os.environ.get("PYSAL_TEST_BACKENDS", "").split(",")))
-"""Engines that must run here: ort, openvino, pytorch, ort_cuda, pytorch_cuda."""
+"""Engines that must run here: ort, openvino, pytorch, and on a GPU ort_cuda, pytorch_cuda,
+tensorrt_cuda, ort_tensorrt_cuda."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,13 @@ def open_file(entry: str, **options: Any) -> Callable[[Path, str], Classifier]:
 
 ORT, ORT_BATCHED = "ort:OrtClassifier", "ort_batched:OrtBatchedClassifier"
 OPENVINO = "openvino:OpenVinoClassifier"
+
+
+def open_planned(entry: str) -> Callable[[Path, str], Classifier]:
+    """Opener of an engine that keeps plans, beside the file."""
+    return lambda path, end: open_file(entry, rows=4, cache=path.parent / "plans")(path, end)
+
+
 ENGINES = {
     "ort, 1 thread": Engine("ort", open_file(ORT, threads=1)),
     "ort, 2 threads": Engine("ort", open_file(ORT, threads=2)),
@@ -91,6 +99,10 @@ ENGINES = {
     "pytorch, 4 rows": Engine("pytorch", open_torch(rows=4, threads=1), end=""),
     "pytorch, cuda": Engine("pytorch_cuda", open_torch(rows=4, device="cuda"), False, ""),
     "ort, cuda": Engine("ort_cuda", open_file("ort_cuda:OrtCudaClassifier", rows=4), False),
+    "tensorrt, cuda": Engine("tensorrt_cuda", open_planned("tensorrt:TensorrtClassifier"), False),
+    "ort_tensorrt, cuda": Engine(
+        "ort_tensorrt_cuda", open_planned("ort_tensorrt:OrtTensorrtClassifier"), False
+    ),
 }
 
 
@@ -107,7 +119,9 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     """An engine; one that is requested and missing is a failure, else it is skipped."""
     found = ENGINES[request.param]
     cuda = found.name.endswith("cuda")
-    state = devices()[found.name.replace("_", " ")] if cuda else engines()[found.name]
+    state = devices()[found.name.removesuffix("_cuda") + " cuda"] if cuda else engines()[found.name]
+    if found.name == "ort_tensorrt_cuda" and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0":
+        state = "ort_tensorrt has float32 only where NVIDIA_TF32_OVERRIDE=0"
     if state != "available":
         (pytest.fail if found.name in REQUESTED else pytest.skip)(state)
     return found

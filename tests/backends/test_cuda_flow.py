@@ -14,9 +14,10 @@ import torch
 from pooled import SIZE, X, every_result
 from pooled_torch import pooled_module
 
-from pysal.backends import ort_cuda
+from pysal.backends import cuda_memory
+from pysal.backends.cuda_memory import CudaMemory
 from pysal.backends.ort import OrtClassifier
-from pysal.backends.ort_cuda import CudaMemory, OrtCudaClassifier
+from pysal.backends.ort_cuda import OrtCudaClassifier
 from pysal.backends.pytorch import TorchClassifier
 from pysal.backends.pytorch_run import CapturedRun, Graphs
 from pysal.errors import CapabilityError, MissingDependencyError, OptionError, ShapeError
@@ -57,14 +58,14 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             ),
         ),
     )
-    monkeypatch.setattr(ort_cuda, "_load_cupy", lambda: fake)
-    monkeypatch.setattr(ort_cuda, "cuda_missing", lambda engine: "")
+    monkeypatch.setattr(cuda_memory, "_load_cupy", lambda engine: fake)
+    monkeypatch.setattr(cuda_memory, "cuda_missing", lambda engine: "")
     return log
 
 
 class Memory(CudaMemory):
     def __init__(self, device: str) -> None:
-        super().__init__(device)
+        super().__init__(device, "ort", lambda stream: None)
         self.device = ("cpu", self.device[1])
 
     def pointer(self, array: np.ndarray) -> int:

@@ -12,7 +12,7 @@ from pooled import SIZE, X
 from pooled_torch import pooled_module
 
 from pysal import backends
-from pysal.backends import BACKENDS, ON_CUDA, devices, engines, open_classifier
+from pysal.backends import BACKENDS, CUDA_ONLY, ON_CUDA, devices, engines, open_classifier
 from pysal.backends.ort import OrtClassifier
 from pysal.backends.pytorch import TorchClassifier
 from pysal.errors import CapabilityError, MissingDependencyError, OptionError
@@ -69,6 +69,8 @@ def test_auto_takes_cuda_where_it_is_live(path: Path, monkeypatch: pytest.Monkey
         ({"engine": "tensorflow"}, OptionError, '"tensorflow" is unknown'),
         ({"engine": "pytorch"}, OptionError, "takes a torch nn.Module"),
         ({"device": "cuda"}, CapabilityError, 'cannot run on "cuda": no GPU here'),
+        ({"engine": "tensorrt"}, CapabilityError, '"tensorrt" cannot run here: no GPU here'),
+        ({"engine": "tensorrt", "device": "cpu"}, CapabilityError, "runs on CUDA only"),
         ({"device": "tpu"}, OptionError, '"cuda:N"'),
         ({"device": "cuda:x"}, OptionError, '"cuda:N"'),
         ({"engine": "ort", "precision": "bf16"}, CapabilityError, '"bf16" was given'),
@@ -148,8 +150,11 @@ def test_auto_takes_the_first_engine_that_can_run_the_file(
 
 
 def test_states_are_of_every_engine() -> None:
-    assert engines() == dict.fromkeys(BACKENDS, "available")
-    assert list(devices()) == ["ort cuda", "pytorch cuda", "kernels cuda"]
+    states = engines()
+    assert list(states) == list(BACKENDS)
+    assert {states[name] for name in states if name not in CUDA_ONLY} == {"available"}
+    places = ["ort cuda", "pytorch cuda", "tensorrt cuda", "ort_tensorrt cuda", "kernels cuda"]
+    assert list(devices()) == places
     assert all(state for state in devices().values())
     for entry in (*BACKENDS.values(), *ON_CUDA.values()):
         assert entry.summary

@@ -51,6 +51,7 @@ def test_info_of_the_installation() -> None:
     facts = json.loads(run("info", "--json").stdout)
     assert facts["version"] == pysal.__version__
     assert "ort" in facts["engines"]
+    assert "not run on a GPU yet" in facts["unproven"]["tensorrt"]
     assert facts["kernels"].startswith(("compiled", "numpy"))
     assert "igos" in run("info").stdout
 
