@@ -23,7 +23,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"), "pool"),
     **dict.fromkeys(("BatchNormalization", "InstanceNormalization"), "norm"),
     **dict.fromkeys(("GroupNormalization", "LayerNormalization", "LRN"), "norm"),
-    **dict.fromkeys(("RMSNormalization", "MeanVarianceNormalization"), "norm"),
+    **dict.fromkeys(("RMSNormalization",), "norm"),
     **dict.fromkeys(("Add", "Sum", "Concat"), "merge"),
 }
 LINEAR = {"Conv", "ConvTranspose", "Gemm", "MatMul"}

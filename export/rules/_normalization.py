@@ -29,28 +29,23 @@ def register(table: RuleTable) -> None:
     table.rule("LayerNormalization", "RMSNormalization")(layer_normalization)
     table.rule("InstanceNormalization")(instance_normalization)
     table.rule("GroupNormalization")(group_normalization)
-    table.rule("MeanVarianceNormalization")(mean_variance_normalization)
-    table.rule("LpNormalization")(lp_normalization)
     table.rule("LRN")(local_response)
 
 
 def layer_normalization(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Over all axes from `axis` on; the scale may be computed."""
+    """Over all axes from `axis` on."""
     if any(dy is not None for dy in dys[1:]):
         raise UnsupportedOpError(f"{node.label()}: its mean and deviation outputs have no rule")
-    x, scale, *bias = node.inputs
+    x, scale = node.inputs[:2]
+    if g.constant(scale) is None:
+        raise UnsupportedOpError(f"{node.label()}: its scale is computed; it must be constant")
     shape = g.sizes(x, node)
     axes = list(range(node.attrs.get("axis", -1) % len(shape), len(shape)))
     if None in shape[axes[0] :]:
         raise UnsupportedOpError(f"{node.label()}: a mean over the images of a batch has no rule")
     centred = node.op_type == "LayerNormalization"
     core = _Core(g, x, axes, [shape[a] or 1 for a in axes], _eps(node), centred)
-    dx = core.back(g.mul(str(dys[0]), scale))
-    if g.is_constant(scale):
-        return [dx] + [None] * (len(node.inputs) - 1)
-    lead = list(range(len(shape) - len(g.shape(scale) or ())))
-    dscale = g.sum(g.mul(str(dys[0]), core.normal), lead, keepdims=False)
-    return [dx, dscale, *(g.sum(str(dys[0]), lead, keepdims=False) for _ in bias)]
+    return [core.back(g.mul(str(dys[0]), scale))] + [None] * (len(node.inputs) - 1)
 
 
 def instance_normalization(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
@@ -64,36 +59,15 @@ def instance_normalization(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def group_normalization(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Over groups of channels; scale per group before operator set 21, per channel since."""
+    """Over groups of channels; scale and bias per channel are constants."""
     x, scale, _ = node.inputs
     shape = g.static_shape(x, node)
     groups = node.attrs["num_groups"]
     each = (shape[1] or 1) // groups
-    dh = _scaled(g, node, str(dys[0]), scale, shape, 1 if g.opset >= 21 else each)
+    dh = _scaled(g, node, str(dys[0]), scale, shape)
     grouped = (shape[0], groups, each * int(np.prod([s or 1 for s in shape[2:]])))
     core = _Core(g, view(g, x, grouped), [2], [grouped[2]], _eps(node))
     return g.reshape_like(core.back(view(g, dh, grouped)), x), None, None
-
-
-def mean_variance_normalization(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """(x - mean) / standard deviation over `axes`, by default batch, height and width."""
-    x = node.inputs[0]
-    shape = g.static_shape(x, node)
-    axes = sorted(a % len(shape) for a in node.attrs.get("axes", (0, 2, 3)))
-    if 0 in axes:
-        raise UnsupportedOpError(f"{node.label()}: a mean over the images of a batch has no rule")
-    return (_Core(g, x, axes, [shape[a] or 1 for a in axes], 1e-18).back(str(dys[0])),)
-
-
-def lp_normalization(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """y = x / |x|_p: dx = (dy - y' sum(y dy)) / |x|, with y' the slope of the norm."""
-    x, y, dy = node.inputs[0], node.outputs[0], str(dys[0])
-    axis = node.attrs.get("axis", -1)
-    if node.attrs.get("p", 2) == 1:
-        norm, slope = g.sum(g.op("Abs", x), [axis]), g.op("Sign", x)
-    else:
-        norm, slope = g.op("Sqrt", g.sum(g.mul(x, x), [axis])), y
-    return (g.div(g.sub(dy, g.mul(slope, g.sum(g.mul(y, dy), [axis]))), norm),)
 
 
 def local_response(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
@@ -156,10 +130,9 @@ def _scaled(
     dy: str,
     scale: str,
     shape: Sequence[int | None],
-    repeats: int = 1,
 ) -> str:
     """Dy times the scale of its channel."""
     factor = g.constant(scale)
     if factor is None:
         raise UnsupportedOpError(f"{node.label()}: its scale is computed; it must be constant")
-    return g.lower("channel_scale", dy, np.repeat(factor, repeats), len(shape))
+    return g.lower("channel_scale", dy, factor, len(shape))

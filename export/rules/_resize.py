@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..graph import Graph, Node
 
 Float = NDArray[np.float64]
+ROUNDED = 1e-3
+"""What float32 scales may differ from a ratio of sizes, in elements."""
 
 
 def register(table: RuleTable) -> None:
@@ -59,6 +61,11 @@ def matrix(node: Node, size: int, new: int, scale: float) -> Float:
     attrs = node.attrs
     mode = attrs.get("mode", "nearest")
     x = _coordinates(node, size, new, scale)
+    if abs(size * scale - new) > ROUNDED and (mode == "nearest" or size == new):
+        raise UnsupportedOpError(
+            f"{node.label()}: {size} elements times {scale:g} are cut to {new}, which engines do "
+            "in different ways; export it with sizes"
+        )
     if mode == "nearest":
         chosen = _rounded(x, attrs.get("nearest_mode", "round_prefer_floor"))
         return np.eye(size)[np.clip(chosen, 0, size - 1)]
