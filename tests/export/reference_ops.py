@@ -150,7 +150,12 @@ class GroupNormalization(OpRun):
 
 class LRN(OpRun):
     def _run(
-        self, x: np.ndarray, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0, size: int = 1
+        self,
+        x: np.ndarray,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        bias: float = 1.0,
+        size: int = 1,
     ) -> tuple[np.ndarray]:
         y = np.empty_like(x)
         for c in range(x.shape[1]):

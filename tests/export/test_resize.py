@@ -50,7 +50,9 @@ def test_matrix_of_a_scale_is_that_of_the_engine(coordinates: str) -> None:
         net = Net(np.eye(size).reshape(size, 1, 1, size), 19)
         out = net.op("Resize", "x", "", net.const([1.0, 1.0, 1.0, scale]), **attrs)
         shown = run(net.model(out, None), {"x": net.x})[out].reshape(size, -1).T
-        found = matrix(Node("Resize", "", (), (), attrs), size, len(shown), float(np.float32(scale)))
+        found = matrix(
+            Node("Resize", "", (), (), attrs), size, len(shown), float(np.float32(scale))
+        )
         np.testing.assert_allclose(found, shown, atol=2e-6, err_msg=f"{size} {scale} {attrs}")
 
 
