@@ -108,6 +108,16 @@ class Graph:
             )
         return shape
 
+    def sizes(self, value: str, node: Node) -> Shape:
+        """Shape of which all but one axis, wherever the batch is now, must be known."""
+        shape = self.shape(value)
+        if shape is None or sum(size is None for size in shape) > 1:
+            raise ModelFormatError(
+                f'{node.label()}: the shape {shape} of "{value}" is not known before the run; '
+                "export the model with a fixed image size, or give input_shape"
+            )
+        return shape
+
     def is_float(self, value: str) -> bool:
         """Whether a cotangent can flow through this value (unknown types count as float)."""
         kind = self._types.get(value)

@@ -18,12 +18,13 @@ Kind = Literal["conv", "linear", "activation", "pool", "norm", "merge"]
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(("Conv", "ConvTranspose"), "conv"),
     **dict.fromkeys(("Gemm", "MatMul"), "linear"),
-    **dict.fromkeys((*ACTIVATIONS, "Gelu", "Mish", "ThresholdedRelu"), "activation"),
-    **dict.fromkeys(("Sigmoid", "Tanh", "HardSigmoid"), "activation"),
+    **dict.fromkeys(ACTIVATIONS, "activation"),
+    **dict.fromkeys(("Sigmoid", "Tanh", "HardSigmoid", "Softsign"), "activation"),
     **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), "pool"),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"), "pool"),
     **dict.fromkeys(("BatchNormalization", "InstanceNormalization"), "norm"),
     **dict.fromkeys(("GroupNormalization", "LayerNormalization", "LRN"), "norm"),
+    **dict.fromkeys(("RMSNormalization",), "norm"),
     **dict.fromkeys(("Add", "Sum", "Concat"), "merge"),
 }
 LINEAR = {"Conv", "ConvTranspose", "Gemm", "MatMul"}

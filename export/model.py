@@ -19,6 +19,7 @@ from . import layers
 from .graph import Graph, Shape
 from .layers import Kind
 from .layout import Axes, spatial_axes
+from .passes.fold_constants import fold_constants
 from .passes.fold_pads import fold_pads
 from .passes.logits import OutputKind, find_logits
 from .passes.quantized import real_ends, standard_pairs
@@ -205,8 +206,9 @@ def prepare(
     real_ends(model)
     shape = fix_input(model, name, input_shape)
     input_name = image_name(model)
-    fold_pads(model)
     model = infer_shapes(model, name)
+    fold_constants(model, input_name, shape)
+    fold_pads(model)
     logits, classes, kind = find_logits(Graph(model), name, output)
     return PreparedModel(
         model, name, sha256, input_name, shape, logits, classes, kind, source_opset

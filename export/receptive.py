@@ -35,6 +35,7 @@ POINTWISE = {
     *("Identity", "Dropout", "Cast", "Add", "Sum", "Sub", "Mul", "Div", "Pow", "Mean", "Max"),
     *("Min", "Where", "PRelu", "Relu", "Clip", "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid"),
     *("HardSigmoid", "HardSwish", "Tanh", "Erf", "Softplus", "Exp", "Log", "Sqrt", "Neg", "Abs"),
+    *("Swish", "Softsign", "ThresholdedRelu", "RMSNormalization"),
     *("Reciprocal", "Gelu", "Mish", "BatchNormalization", "LRN", "Concat", "Split", "Transpose"),
     *("Unsqueeze", "Squeeze", "Reshape", "Gather", "Slice", "MatMul", "Softmax"),
     *("LayerNormalization", "ReduceMean", "ReduceSum", "ReduceMax"),
@@ -102,7 +103,7 @@ def _sizes(g: Graph, value: str, axes: dict[str, Axes]) -> Shape:
 def _mixes(node: Node, shape: Shape | None, axes: Axes) -> bool:
     """Whether an operator along an axis, or along all from one on, works across pixels."""
     axis = node.attrs.get("axis", -1) % len(shape or (0,))
-    if node.op_type == "LayerNormalization":
+    if node.op_type in ("LayerNormalization", "RMSNormalization"):
         return axis <= max(axes)
     return node.op_type in ("Softmax", "Concat") and axis in axes
 

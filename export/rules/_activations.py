@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = (
     *("Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "HardSwish", "Softplus"),
+    *("Gelu", "Mish", "Swish", "ThresholdedRelu"),
 )
 """Operators in the role of a ReLU. Sigmoid and Tanh are gates and squashings: not among them."""
 

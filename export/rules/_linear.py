@@ -56,14 +56,27 @@ def matmul(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     a, b = node.inputs
     rank_a, rank_b = len(g.shape(a) or ()), len(g.shape(b) or ())
     if rank_a < 2 or rank_b < 2:
-        raise UnsupportedOpError(
-            f"{node.label()}: a product with a vector has no rule; use 2-D values"
-        )
+        return _vector_product(g, node, str(dys[0]), rank_a, rank_b)
     dy = str(dys[0])
     da = _fold_batch(g, g.op("MatMul", dy, _turn(g, b, rank_b)), node, a)
     if g.constant(b) is not None:
         return da, None
     return da, _fold_batch(g, g.op("MatMul", _turn(g, a, rank_a), dy), node, b)
+
+
+def _vector_product(g: Graph, node: Node, dy: str, rank_a: int, rank_b: int) -> Cotangents:
+    """y = a v: da = dy v^T. y = v b: db = v dy^T. The vector must be a constant."""
+    place = 0 if rank_a == 1 else 1
+    if (rank_a, rank_b).count(1) != 1 or not g.is_constant(node.inputs[place]):
+        raise UnsupportedOpError(
+            f"{node.label()}: a product with a computed vector has no rule; use 2-D values"
+        )
+    vector = node.inputs[place]
+    if place == 0:
+        return None, g.mul(
+            g.op("Unsqueeze", vector, g.ints([1])), g.op("Unsqueeze", dy, g.ints([-2]))
+        )
+    return g.mul(g.op("Unsqueeze", dy, g.ints([-1])), vector), None
 
 
 def conv(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

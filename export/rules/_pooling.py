@@ -23,6 +23,8 @@ def register(table: RuleTable) -> None:
     table.rule("AveragePool")(average_pool)
     table.rule("GlobalAveragePool")(global_average_pool)
     table.rule("GlobalMaxPool")(global_max_pool)
+    table.rule("LpPool")(lp_pool)
+    table.rule("GlobalLpPool")(global_lp_pool)
 
 
 def max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
@@ -89,6 +91,37 @@ def global_max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     hit = g.op("Cast", g.op("Equal", x, node.outputs[0]), to=1)
     share = g.div(str(dys[0]), g.sum(hit, range(2, rank)))
     return (g.mul(hit, share),)
+
+
+def lp_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
+    """y = (sum |x|^p)^(1/p): dx = sign(x) |x|^(p-1) times the sum of dy y^(1-p) over windows."""
+    window, x = Window.of(g, node), node.inputs[0]
+    channels = int(g.static_shape(x, node)[1] or 0)
+    ones = np.ones((channels, 1, *window.kernel), np.float32)
+    share = _lp_share(g, node, str(dys[0]))
+    spread = g.lower("conv_input_gradient", share, ones, window, channels)
+    return (g.mul(_lp_slope(g, node), spread),)
+
+
+def global_lp_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
+    """As `lp_pool`, with one window."""
+    return (g.mul(_lp_slope(g, node), _lp_share(g, node, str(dys[0]))),)
+
+
+def _lp_slope(g: Graph, node: Node) -> str:
+    """sign(x) |x|^(p - 1)."""
+    x, p = node.inputs[0], node.attrs.get("p", 2)
+    if p == 2:
+        return x
+    sign = g.op("Sign", x)
+    return sign if p == 1 else g.mul(sign, g.op("Pow", g.op("Abs", x), g.scalar(p - 1.0)))
+
+
+def _lp_share(g: Graph, node: Node, dy: str) -> str:
+    """dy y^(1 - p), and 0 where y is."""
+    y, zero, p = node.outputs[0], g.scalar(0.0), node.attrs.get("p", 2)
+    share = g.div(dy, y if p == 2 else g.op("Pow", y, g.scalar(p - 1.0)))
+    return g.op("Where", g.op("Equal", y, zero), zero, share)
 
 
 def _counts(window: Window, node: Node) -> np.ndarray:

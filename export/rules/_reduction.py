@@ -18,7 +18,9 @@ def register(table: RuleTable) -> None:
     """File the rules of this module in `table`."""
     table.rule("ReduceSum", "ReduceMean")(reduce_linear)
     table.rule("ReduceMax", "ReduceMin")(reduce_extremum)
-    table.rule("ReduceL2")(reduce_l2)
+    table.rule("ReduceL1", "ReduceL2")(reduce_norm)
+    table.rule("ReduceSumSquare")(reduce_sum_square)
+    table.rule("ReduceLogSum", "ReduceLogSumExp")(reduce_log_sum)
     table.rule("Softmax")(softmax)
     table.rule("LogSoftmax")(log_softmax)
 
@@ -45,11 +47,33 @@ def reduce_extremum(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     return [dx] + [None] * (len(node.inputs) - 1)
 
 
-def reduce_l2(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """dx = dy * x / y."""
+def reduce_norm(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
+    """L1: dx = dy sign(x). L2: dx = dy x / y, and 0 where y is."""
+    dy, _, _ = _keep_axes(g, node, str(dys[0]))
+    x = node.inputs[0]
+    if node.op_type == "ReduceL1":
+        return [g.mul(g.op("Sign", x), dy)] + [None] * (len(node.inputs) - 1)
+    y, _, _ = _keep_axes(g, node, node.outputs[0])
+    zero = g.scalar(0.0)
+    share = g.op("Where", g.op("Equal", y, zero), zero, g.div(dy, y))
+    return [g.mul(x, share)] + [None] * (len(node.inputs) - 1)
+
+
+def reduce_sum_square(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
+    """dx = 2 dy x."""
+    dy, _, _ = _keep_axes(g, node, str(dys[0]))
+    return [g.mul(node.inputs[0], g.mul(dy, g.scalar(2.0)))] + [None] * (len(node.inputs) - 1)
+
+
+def reduce_log_sum(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
+    """Of x: dx = dy exp(-y). Of exp(x): dx = dy exp(x - y)."""
     dy, _, _ = _keep_axes(g, node, str(dys[0]))
     y, _, _ = _keep_axes(g, node, node.outputs[0])
-    return [g.mul(node.inputs[0], g.div(dy, y))] + [None] * (len(node.inputs) - 1)
+    if node.op_type == "ReduceLogSumExp":
+        dx = g.mul(g.op("Exp", g.sub(node.inputs[0], y)), dy)
+    else:
+        dx = _expand(g, g.mul(dy, g.op("Exp", g.op("Neg", y))), node)
+    return [dx] + [None] * (len(node.inputs) - 1)
 
 
 def softmax(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from . import _elementwise, _linear, _pooling, _quantization, _reduction, _shape
+from . import (
+    _attention,
+    _einsum,
+    _elementwise,
+    _indexing,
+    _linear,
+    _normalization,
+    _padding,
+    _pooling,
+    _quantization,
+    _reduction,
+    _resize,
+    _shape,
+    _smooth,
+)
 from .table import RuleTable
 
 GRADIENT = RuleTable("gradient")
@@ -13,7 +27,11 @@ GRADIENT.constant.update(
         *("Sign", "Floor", "Ceil", "Round", "IsNaN", "IsInf", "OneHot", "EyeLike"),
     )
 )
-for _group in (_elementwise, _linear, _pooling, _quantization, _reduction, _shape):
+_GROUPS = (
+    *(_elementwise, _smooth, _linear, _attention, _einsum, _normalization, _pooling, _reduction),
+    *(_shape, _indexing, _padding, _resize, _quantization),
+)
+for _group in _GROUPS:
     _group.register(GRADIENT)
 
 UNCLIPPED = GRADIENT.overlay("gradient_unclipped", QuantizeLinear=_quantization.quantize_unclipped)

@@ -181,6 +181,15 @@ def matmul(draw: Draw, op_type: str) -> Case:
     return net.case(net.op("Transpose", y, perm=[1, 0, 2, 3, 4]) if len(lead) == 3 else y)
 
 
+@case("MatMul")
+def matmul_with_a_vector(draw: Draw, op_type: str) -> Case:
+    net = Net(image(draw, high=4), opset(draw, 9))
+    _, _, h, w = net.x.shape
+    if flag(draw):
+        return net.case(net.op(op_type, "x", net.const(normal(draw, w))))
+    return net.case(net.op(op_type, net.const(normal(draw, h)), "x"))
+
+
 # ---- reductions and softmax --------------------------------------------------------------------
 
 

@@ -135,6 +135,14 @@ def pad(draw: Draw, op_type: str) -> Case:
     return net.case(net.op(op_type, "x", net.ints(*begin, *end), *extra))
 
 
+@case("Pad")
+def pad_with_copies(draw: Draw, op_type: str) -> Case:
+    net = Net(image(draw, low=3), opset(draw, 11))
+    counts = [[0, 0, *(integer(draw, -1, 2) for _ in range(2))] for _ in range(2)]
+    mode = choice(draw, "reflect", "edge", *["wrap"] * (net.opset >= 19))
+    return net.case(net.op(op_type, "x", net.ints(*counts[0], *counts[1]), mode=mode))
+
+
 @case("Gather")
 def gather(draw: Draw, op_type: str) -> Case:
     net = Net(image(draw), opset(draw, 9))
@@ -179,6 +187,31 @@ def resize(draw: Draw, op_type: str) -> Case:
     scales = net.const([1.0, 1.0, *factors])
     empty = net.const([]) if net.opset < 13 else ""
     return net.case(net.op(op_type, "x", empty, scales, mode="nearest", **attrs))
+
+
+COORDINATES = (
+    *("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel", "half_pixel_symmetric"),
+)
+
+
+@case("Resize")
+def resize_in_any_mode(draw: Draw, op_type: str) -> Case:
+    net = Net(image(draw, low=2, high=5), choice(draw, 13, 18, 19))
+    mode = choice(draw, "nearest", "linear", "linear", "cubic", "cubic")
+    coordinates = choice(draw, *COORDINATES[: 5 if net.opset >= 19 else 4])
+    attrs = {"mode": mode, "coordinate_transformation_mode": coordinates}
+    if mode == "nearest":
+        attrs["nearest_mode"] = choice(
+            draw, "floor", "ceil", "round_prefer_floor", "round_prefer_ceil"
+        )
+    elif mode == "cubic":
+        attrs |= {"cubic_coeff_a": choice(draw, -0.75, -0.5)}
+        attrs |= {"exclude_outside": choice(draw, 0, 1)}
+    if net.opset >= 18 and flag(draw):
+        sizes = net.ints(integer(draw, 1, 9), integer(draw, 1, 9))
+        return net.case(net.op(op_type, "x", "", "", sizes, axes=[2, 3], **attrs))
+    scales = [1.0, 1.0, choice(draw, 2.0, 3.0), choice(draw, 1.0, 4.0)]
+    return net.case(net.op(op_type, "x", "", net.const(scales), **attrs))
 
 
 @case("Upsample")

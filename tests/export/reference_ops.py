@@ -47,8 +47,10 @@ class Pad(OpRun):
             counts = [(0, 0)] * x.ndim
             counts[axis] = max(begin, 0), max(end, 0)
             keep: list[Any] = [slice(None)] * x.ndim
+            options = {} if mode in ("reflect", "edge", "wrap") else {"constant_values": fill}
+            x = np.pad(x, counts, mode=mode if not options else "constant", **options)
             keep[axis] = slice(max(-begin, 0), x.shape[axis] - max(-end, 0))
-            x = np.pad(x[tuple(keep)], counts, constant_values=fill)
+            x = x[tuple(keep)]
         return (x,)
 
 
@@ -128,4 +130,47 @@ class ConvTranspose(OpRun):
         return (y.reshape(len(x), -1, *full)[(..., *keep)],)
 
 
-OPS = (AveragePool, Erf, Max, Min, Mean, Pad, GlobalMaxPool, MaxPool, ConvTranspose)
+class Gelu(OpRun):
+    def _run(self, x: np.ndarray, approximate: str = "none") -> tuple[np.ndarray]:
+        if approximate == "tanh":
+            return (x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),)
+        return (x / 2 * (1 + np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2))),)
+
+
+class GroupNormalization(OpRun):
+    def _run(
+        self, x: np.ndarray, scale: np.ndarray, bias: np.ndarray, num_groups: int = 1, **attrs: Any
+    ) -> tuple[np.ndarray]:
+        grouped = x.reshape(len(x), num_groups, -1)
+        middle = grouped - grouped.mean(2, keepdims=True)
+        normal = middle / np.sqrt((middle**2).mean(2, keepdims=True) + attrs["epsilon"])
+        wide = (-1, *[1] * (x.ndim - 2))
+        return (normal.reshape(x.shape) * scale.reshape(wide) + bias.reshape(wide),)
+
+
+class LRN(OpRun):
+    def _run(
+        self,
+        x: np.ndarray,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        bias: float = 1.0,
+        size: int = 1,
+    ) -> tuple[np.ndarray]:
+        y = np.empty_like(x)
+        for c in range(x.shape[1]):
+            seen = x[:, max(0, c - (size - 1) // 2) : c + size // 2 + 1]
+            y[:, c] = x[:, c] / (bias + alpha / size * (seen**2).sum(1)) ** beta
+        return (y,)
+
+
+class GlobalLpPool(OpRun):
+    def _run(self, x: np.ndarray, p: int = 2) -> tuple[np.ndarray]:
+        total = (np.abs(x) ** p).sum(axis=tuple(range(2, x.ndim)), keepdims=True)
+        return (total ** (1 / p),)
+
+
+OPS = (
+    *(AveragePool, Erf, Max, Min, Mean, Pad, GlobalMaxPool, MaxPool, ConvTranspose),
+    *(Gelu, GroupNormalization, LRN, GlobalLpPool),
+)

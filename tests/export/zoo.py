@@ -1,4 +1,4 @@
-"""torchvision classifiers, small and with random weights, and their ONNX files."""
+"""Classifiers of torchvision and timm, small and with random weights, and their ONNX files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from zoo_transformers import CLASSES, TRANSFORMERS
 
-CLASSES, IMAGES = 10, 8
+IMAGES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +92,7 @@ def _regnet(se_ratio: float | None) -> Callable[[Any], nn.Module]:
 
 
 FAMILIES: dict[str, Family] = {
+    **{name: Family(*entry) for name, entry in TRANSFORMERS.items()},
     "alexnet": Family(_small_head(_plain("alexnet")), 95),
     "vgg11": Family(_small_head(_plain("vgg11"))),
     "vgg11_bn": Family(_small_head(_plain("vgg11_bn"))),
