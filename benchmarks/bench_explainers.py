@@ -86,10 +86,13 @@ def main() -> None:
     parser.add_argument("--cpu", action="store_true", help="seconds of processor, not of the clock")
     args = parser.parse_args()
     warnings.simplefilter("ignore", UserWarning)
-    rows = [compare(n, case, args) for n in args.networks.split(",") for case in CASES]
-    facts = environment()
     clock = "processor" if args.cpu else "wall"
-    write_json(args.out, {**facts, "threads": args.threads, "clock": clock, "rows": rows})
+    facts, rows = {**environment(), "threads": args.threads, "clock": clock}, []
+    for name in args.networks.split(","):
+        for case in CASES:
+            rows.append(compare(name, case, args))
+            write_json(args.out, {**facts, "rows": rows})
+            print(name, case, {form: round(t.median, 3) for form, t in rows[-1]["seconds"].items()})
 
 
 if __name__ == "__main__":
