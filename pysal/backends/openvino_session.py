@@ -68,7 +68,8 @@ class OpenVinoSession:
             self._compiled = core().compile_model(
                 read, "CPU", _settings(threads, streams, precision, cache_dir)
             )
-        self._wanted, self._local = frozenset(outputs), threading.local()
+        self._outputs = _outputs_by_name(self._compiled.outputs, outputs, shapes)
+        self._local = threading.local()
 
     def buffers(self) -> Buffers:
         """Input and output arrays of the calling thread, by name."""
@@ -83,17 +84,12 @@ class OpenVinoSession:
             self._local.request.infer()
 
     def _bind(self) -> None:
-        """One request over arrays of ours; a value with two names is one array."""
+        """One request over arrays of ours."""
         request, buffers = self._compiled.create_infer_request(), {}
-        for port in (*self._compiled.inputs, *self._compiled.outputs):
-            array: Array = np.zeros(tuple(port.shape), np.float32)
-            request.set_tensor(port, ov.Tensor(array, shared_memory=True))
-            buffers.update(dict.fromkeys(port.get_names(), array))
-        if lost := self._wanted - buffers.keys():
-            raise CapabilityError(
-                f'OpenVINO {VERSION} has no output "{min(lost)}" any more after it has read the '
-                'model; use engine "ort"'
-            )
+        for port in self._compiled.inputs:
+            buffers.update(dict.fromkeys(port.get_names(), _set(request, port)))
+        for name, port in self._outputs.items():
+            buffers[name] = _set(request, port)
         self._local.request, self._local.buffers = request, buffers
 
 
@@ -136,6 +132,40 @@ def _settings(threads: int, streams: int, precision: str, cache_dir: Path | None
         # OpenVINO finds a cached model by its content only: one folder per precision
         settings["CACHE_DIR"] = str(cache_dir / precision)
     return settings
+
+
+def _set(request: Any, port: Any) -> Array:
+    """Put an array of ours where a request reads or writes."""
+    array: Array = np.zeros(tuple(port.shape), np.float32)
+    request.set_tensor(port, ov.Tensor(array, shared_memory=True))
+    return array
+
+
+def _outputs_by_name(
+    ports: Sequence[Any], wanted: Sequence[str], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Any]:
+    """Ports of the wanted outputs.
+
+    OpenVINO drops identities when it reads a model, and then calls a value by the name behind the
+    identity. Ports keep their order, so what has lost its name is found by its place.
+    """
+    found: dict[str, Any] = {}
+    nameless = []
+    for port in ports:
+        own = [n for n in wanted if n in port.get_names() and n not in found]
+        if own:
+            found[own[0]] = port
+        elif not port.get_names() & shapes.keys() or port.get_names() & found.keys():
+            nameless.append(port)
+    lost = [name for name in wanted if name not in found]
+    found |= dict(zip(lost, nameless, strict=False))
+    for name in wanted:
+        if name not in found or tuple(found[name].shape) != tuple(shapes[name]):
+            raise CapabilityError(
+                f'OpenVINO {VERSION} has no output "{name}" any more after it has read the model; '
+                'use engine "ort"'
+            )
+    return found
 
 
 def _shape_of(port: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[int]:

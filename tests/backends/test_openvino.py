@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from onnx_torch import to_torch
@@ -253,6 +254,27 @@ def test_a_layer_may_be_the_logits(path: Path) -> None:
     np.testing.assert_array_equal(activation, found["z"])
     np.testing.assert_array_equal(value, found["z"][np.arange(BATCH), INDEX])
     assert passes.forward == BATCH
+
+
+def test_layers_in_front_of_an_identity_keep_their_names(tmp_path: Path, path: Path) -> None:
+    """OpenVINO drops the identity and calls the value by its other name."""
+    model = onnx.load(path)
+    for name in ("r1", "r2"):
+        place = next(i for i, n in enumerate(model.graph.node) if name in n.input)
+        model.graph.node[place].input[0] = f"{name}_same"
+        model.graph.node.insert(place, onnx.helper.make_node("Identity", [name], [f"{name}_same"]))
+    onnx.save(model, tmp_path / "same.onnx")
+    net = OpenVinoClassifier(tmp_path / "same.onnx", threads=1)
+    expected = OpenVinoClassifier(path, threads=1)
+    layers = ["r2", "r1", "r1_same"]
+    found = net.activations(X, layers)
+    for name in layers:
+        judge = expected.activations(X, [name[:2]])[name[:2]]
+        np.testing.assert_array_equal(found[name], judge, err_msg=name)
+    (value, activation, grad), _ = net.layer_grad(X, Target(INDEX), "r2")
+    judged, _ = expected.layer_grad(X, Target(INDEX), "r2")
+    for one, other in zip((value, activation, grad), judged, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-8)
 
 
 def test_signals_go_back_as_on_onnx_runtime(path: Path) -> None:

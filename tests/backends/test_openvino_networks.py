@@ -42,6 +42,8 @@ def model(request, data: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:excitation_backprop")  # MobileNetV2 has negative inputs
+@pytest.mark.filterwarnings("ignore:integrated_gradients")  # four steps are few
 def test_methods_and_metrics_are_those_of_onnx_runtime(model: Path, data: Path) -> None:
     photos = [data / "photos" / name for name in PHOTOS]
     ort, net = (open_classifier(model, engine=e, device="cpu") for e in ("ort", "openvino"))
