@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,6 +16,8 @@ from pysal.errors import CapabilityError, OptionError
 from pysal.export import build_forward, build_gradient, prepare
 from pysal.export.passes.cotangent import cotangent_nodes
 from pysal.export.passes.half import LARGEST, TYPES, narrow, to_half
+from pysal.photos import load_photos
+from pysal.preprocess import Preprocess
 
 RNG = np.random.default_rng(3)
 FAST_AND_SLOW = [
@@ -83,6 +86,23 @@ def test_gradients_in_fp16_are_those_of_float32(
     assert cosines(found["pysal/input_gradient"], exact["pysal/input_gradient"]).min() > 0.99
     for output in ("pysal/logits", "pysal/probabilities"):
         np.testing.assert_allclose(found[output], exact[output], rtol=0.02, atol=5e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("squeezenet1.1", 0.998), ("mobilenet_v2", 0.975)])
+def test_photos_on_real_networks(name: str, least: float, data: Path) -> None:
+    file = data / "models" / f"{name}.onnx"
+    prepared, record = prepare(file), Preprocess.beside(file)
+    assert record is not None
+    model = build_gradient(prepared, lowering="portable")
+    photos = sorted((data / "photos").rglob("*.jpg"))[:3]  # the probability of the third is 1.000
+    x = load_photos(photos, record, prepared.input_shape).batch
+    seeds = np.zeros((len(x), prepared.num_classes), np.float32)
+    feeds = {prepared.input_name: x, SEEDS[0]: seeds, SEEDS[1]: seeds}
+    top = run(model, feeds)["pysal/probabilities"].argmax(1)
+    feeds[SEEDS[1]] = np.eye(prepared.num_classes, dtype=np.float32)[top]
+    exact, found = (run(m, feeds)["pysal/input_gradient"] for m in (model, to_half(model, "fp16")))
+    assert cosines(found, exact).min() > least
 
 
 def small() -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
