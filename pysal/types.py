@@ -100,6 +100,8 @@ class ModelInfo:
         Of feature layers, for rows and columns of the image; absent where global or unknown.
     layer_kinds : mapping of str to str
         What sort of layer some of them are: "conv", "linear", "activation", "pool", ...
+    grids : mapping of str to (first, height, width)
+        Of layers with channels last: (N, T, D) with `first` tokens in front, or (N, h, w, D).
     """
 
     name: str
@@ -118,6 +120,7 @@ class ModelInfo:
     contrast_layer: str = ""
     receptive_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     layer_kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    grids: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
 
     def label(self, index: int) -> str:
         """Name of class `index`, or its number where the model has no names."""

@@ -222,6 +222,7 @@ def model_info(
         contrast_layer=facts.get("contrast_layer") or "",
         feature_layers=tuple(facts.get("feature_layers", ())),
         layer_kinds=facts.get("feature_layers", {}),
+        grids=facts.get("grids", {}),
         receptive_fields={
             name: fields for name, fields in facts.get("receptive_fields", {}).items() if fields
         },
