@@ -5,13 +5,14 @@ A layer is the value that a node writes. Maps are wanted behind the ReLU, where 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from .graph import Graph, Node
 from .layout import Axes
 from .quantized import behind_pair, rectifies
 from .rules._activations import ACTIVATIONS, self_gate
+from .tokens import Grid, mixes_behind, reads_patches
 
 Kind = Literal["conv", "linear", "activation", "pool", "norm", "merge"]
 
@@ -63,6 +64,26 @@ def cam_layer(g: Graph, spatial: Sequence[str], logits: str) -> str | None:
             return value
         value = node.inputs[0]
     return None
+
+
+def grid_layer(g: Graph, grids: Mapping[str, Grid], default: str | None, logits: str) -> str | None:
+    """Layer of class activation maps where values with channels last come behind `default`.
+
+    The last value with a grid on the main path. Where only class tokens are read of it, the
+    gradient at its patches is zero: then the last one behind which tokens still read each other,
+    which is what the last attention block begins with.
+    """
+    order = {output: i for i, node in enumerate(g.nodes) for output in node.outputs}
+    if not grids:
+        return default
+    used, passed = _used(g, logits), _passed(g, next(iter(grids)), logits)
+    behind = order.get(default, -1) if default else -1
+    values = [name for name in grids if name in passed and order[name] > behind]
+    if not values:
+        return default
+    if reads_patches(g, values[-1], grids[values[-1]], used):
+        return values[-1]
+    return next((name for name in reversed(values) if mixes_behind(g, name, used)), default)
 
 
 def contrast_layer(g: Graph, layers: Sequence[str], logits: str) -> str | None:

@@ -25,14 +25,14 @@ def spatial_axes(g: Graph, image: str) -> dict[str, Axes]:
     found: dict[str, Axes] = {image: (2, 3)}
     for node in g.nodes:
         for output in node.outputs:
-            axes = _through(g, node, output, found)
+            axes = through(g, node, output, found)
             if axes is not None:
                 found[output] = axes
     return found
 
 
-def _through(g: Graph, node: Node, output: str, found: dict[str, Axes]) -> Axes | None:
-    """Axes of one output."""
+def through(g: Graph, node: Node, output: str, found: dict[str, Axes]) -> Axes | None:
+    """Axes of one output, from those that are found."""
     shape = g.shape(output)
     if shape is None:
         return None

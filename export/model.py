@@ -27,6 +27,7 @@ from .passes.randomize import randomize, weighted_layers
 from .passes.read import check_model, read_model, to_float32, to_opset
 from .passes.shapes import fix_input, infer_shapes
 from .receptive import Fields, receptive_fields
+from .tokens import Grid, token_grids
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +84,14 @@ class PreparedModel:
 
     @functools.cached_property
     def last_spatial_layer(self) -> str | None:
-        """Default layer of class activation maps; see `layers.cam_layer`."""
-        return layers.cam_layer(self._graph, self.spatial_layers, self.logits)
+        """Default layer of class activation maps; see `layers.cam_layer` and `grid_layer`."""
+        default = layers.cam_layer(self._graph, self.spatial_layers, self.logits)
+        return layers.grid_layer(self._graph, self.grids, default, self.logits)
+
+    @functools.cached_property
+    def grids(self) -> dict[str, Grid]:
+        """Where height and width are in layers with channels last; see `tokens`."""
+        return token_grids(self._graph, self.layers, self._axes)
 
     @functools.cached_property
     def contrast_layer(self) -> str | None:
@@ -159,6 +166,7 @@ class PreparedModel:
             "layers": self.layers,
             "cam_layer": self.last_spatial_layer,
             "contrast_layer": self.contrast_layer,
+            "grids": self.grids,
             "feature_layers": self.feature_layers,
             "receptive_fields": {name: self._fields.get(name) for name in self.feature_layers},
         }

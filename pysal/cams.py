@@ -134,14 +134,30 @@ def find_layer(info: ModelInfo, layer: str | None, owner: str) -> str:
     return layer
 
 
-def check_spatial(owner: str, layer: str, activation: Array) -> Array:
-    """Return an activation (N, K, u, v); one without height and width is an OptionError."""
-    if activation.ndim != 4:
+def check_spatial(owner: str, info: ModelInfo, layer: str, values: Array) -> Array:
+    """Bring an activation, or a gradient there, to (N, K, u, v).
+
+    Layers with channels last, tokens (N, T, D) or (N, h, w, D), are turned where the graph told
+    where their rows and columns are; class tokens are left out.
+
+    Raises
+    ------
+    OptionError
+        If the layer has no height and width.
+    """
+    grid = info.grids.get(layer)
+    if grid is not None:
+        first, height, width = grid
+        if values.ndim == 3:
+            values = values[:, first : first + height * width]
+        turned = values.reshape(len(values), height, width, -1).transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(turned)
+    if values.ndim != 4:
         raise OptionError(
-            f'{owner}: layer "{layer}" has shape {activation.shape[1:]}; expected channels, height '
+            f'{owner}: layer "{layer}" has shape {values.shape[1:]}; expected channels, height '
             "and width: choose one before the pooling"
         )
-    return activation
+    return values
 
 
 def _checked(activation: Array, grad: Array) -> tuple[Float, Float]:

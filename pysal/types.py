@@ -102,6 +102,8 @@ class ModelInfo:
         What sort of layer some of them are: "conv", "linear", "activation", "pool", ...
     precision_check : mapping
         How reduced precision compared with float32, `guard.PrecisionCheck.to_dict`; else empty.
+    grids : mapping of str to (first, height, width)
+        Of layers with channels last: (N, T, D) with `first` tokens in front, or (N, h, w, D).
     """
 
     name: str
@@ -121,6 +123,7 @@ class ModelInfo:
     receptive_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     layer_kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
     precision_check: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    grids: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
 
     def label(self, index: int) -> str:
         """Name of class `index`, or its number where the model has no names."""

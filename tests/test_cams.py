@@ -102,7 +102,7 @@ def test_layers():
 def test_layers_without_height_and_width():
     vector = np.ones((2, 5), np.float32)
     with pytest.raises(OptionError, match="before the pooling"):
-        cams.check_spatial("sigcam", "logits", vector)
+        cams.check_spatial("sigcam", INFO, "logits", vector)
     with pytest.raises(OptionError, match="N, K, u, v"):
         cams.gradcam(vector, vector)
     assert math.prod(cams.gradcam(vector[:0, :, None, None], vector[:0, :, None, None]).shape) == 0

@@ -44,6 +44,7 @@ def info_of(
         contrast_layer=facts.get("contrast_layer") or "",
         feature_layers=tuple(facts.get("feature_layers", ())),
         layer_kinds=facts.get("feature_layers", {}),
+        grids=facts.get("grids", {}),
         receptive_fields={name: field for name, field in fields.items() if field},
         engine=engine,
         versions=dict(versions),

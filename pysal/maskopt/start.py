@@ -56,7 +56,9 @@ def base_maps(
     checked = check_base(work, base, layer, owner)
     if isinstance(checked, str):
         _, activation, grad = work.layer_grad(checked, kind="logit")
-        maps = CAMS[str(base)](check_spatial(owner, checked, activation), grad)
+        info = work.clf.info
+        values = [check_spatial(owner, info, checked, v) for v in (activation, grad)]
+        maps = CAMS[str(base)](*values)
     else:
         maps = checked
     scaled = min_max(maps) if len(maps) else maps

@@ -67,7 +67,7 @@ def activation_map(
     layer = find_layer(clf.info, layer, name)
     if channel is not None and (not is_whole(channel) or channel < 0):
         raise OptionError(f"{name}: channel is {channel!r}; expected a whole number from 0 on")
-    activation = check_spatial(name, layer, work.activations([layer])[layer])
+    activation = check_spatial(name, clf.info, layer, work.activations([layer])[layer])
     if channel is not None and channel >= activation.shape[1]:
         raise OptionError(
             f'{name}: channel is {channel}; layer "{layer}" has 0 to {activation.shape[1] - 1}'

@@ -99,7 +99,7 @@ def excitation_backprop(
     else:
         _, found = work.value_and_grad(work.x, kind="logit", rules=rules, wrt=layer)
         signal = to_host(found)
-    total = check_spatial(NAME, layer, signal).sum(axis=1)
+    total = check_spatial(NAME, clf.info, layer, signal).sum(axis=1)
     native = total.clip(0, None)
     warn_empty(NAME, native, "nothing excites the class there")
     if not contrastive:

@@ -114,7 +114,7 @@ def _cam(
     layer = find_layer(clf.info, layer, name)
     normalize = flag(name, "normalize", normalize)
     _, activation, grad = work.layer_grad(layer, kind="logit")
-    check_spatial(name, layer, activation)
+    activation, grad = (check_spatial(name, clf.info, layer, v) for v in (activation, grad))
     native = CAMS[name](activation, grad)
     warn_empty(name, native, "no channel of the layer speaks for the class")
     large = resize(native, work.size)

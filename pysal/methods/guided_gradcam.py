@@ -79,7 +79,7 @@ def _guided(
     work = Work(clf, batch, target, name)
     layer = find_layer(clf.info, layer, name)
     _, activation, grad = work.layer_grad(layer, kind="logit")
-    check_spatial(name, layer, activation)
+    activation, grad = (check_spatial(name, clf.info, layer, v) for v in (activation, grad))
     _, signal = work.value_and_grad(work.x, kind="logit", rules="guided_backprop")
     area = min_max(resize(CAMS[cam](activation, grad), work.size))
     native = scale_feedback(area[:, None] * to_host(signal))

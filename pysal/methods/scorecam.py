@@ -83,7 +83,7 @@ def scorecam(
     layer = find_layer(clf.info, layer, "scorecam")
     choice("scorecam", "weights", weights, WEIGHTS)
     normalize = flag("scorecam", "normalize", normalize)
-    activation = check_spatial("scorecam", layer, work.activations([layer])[layer])
+    activation = check_spatial("scorecam", clf.info, layer, work.activations([layer])[layer])
     check_finite(activation, np.arange(len(work)), f"activation of {layer}")
     native = np.zeros((len(work), *activation.shape[2:]), np.float32)
     large = np.zeros((len(work), *work.size), np.float32)
