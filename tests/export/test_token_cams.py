@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 from checker import Net
 from torch import Tensor, nn
 from zoo import Member
