@@ -128,3 +128,23 @@ def test_subscripts_are_small_letters() -> None:
     assert renamed("BGHID,BGHJD->BGHIJ") == "acdeb,acdfb->acdef"
     assert renamed("bhid,bhjd->bhij") == "bhid,bhjd->bhij"
     assert renamed("Ab,bC") == "Ab,bC"  # the order of the output is that of the alphabet
+
+
+def test_a_file_for_one_image_takes_any_number() -> None:
+    """Windows of an image and back, with sizes that were fixed at a batch of one."""
+    net = Net(IMAGE[:1])
+    y = net.op("Reshape", net.op("Tanh", "x"), net.ints(1, 3, 2, 2, 6))
+    y = net.op("Transpose", y, perm=[0, 2, 1, 3, 4])
+    y = net.op("Softmax", net.op("Reshape", y, net.ints(2, 3, 2, 6)), axis=3)
+    table = net.op("Reshape", net.const(np.arange(6.0)), net.ints(1, 2, 3))  # no image in it
+    y = net.op("Mul", y, net.op("Reshape", table, net.ints(1, 1, 1, 6)))
+    y = net.op("Reshape", y, net.ints(1, 2, 3, 2, 6))
+    case = net.case(net.op("Transpose", y, perm=[0, 2, 1, 3, 4]))
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(case.model)
+    fixed.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    prepared = prepare(fixed)
+    (one,) = run(case.model, {"x": IMAGE[:1]}).values()
+    (both,) = run(prepared.model, {"x": IMAGE}).values()
+    np.testing.assert_allclose(both[:1], one, rtol=1e-5, atol=1e-5)
+    check(Case(fixed, IMAGE[:1]))
