@@ -19,6 +19,7 @@ from . import layers
 from .graph import Graph, Shape
 from .layers import Kind
 from .layout import Axes, spatial_axes
+from .passes.einsum_letters import lower_letters
 from .passes.fold_constants import fold_constants
 from .passes.fold_pads import fold_pads
 from .passes.logits import OutputKind, find_logits
@@ -217,6 +218,7 @@ def prepare(
     model = infer_shapes(model, name)
     fold_constants(model, input_name, shape)
     fold_pads(model)
+    lower_letters(model)
     logits, classes, kind = find_logits(Graph(model), name, output)
     return PreparedModel(
         model, name, sha256, input_name, shape, logits, classes, kind, source_opset

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from pysal.errors import ModelFormatError
 
 from ..graph import Graph, Node
+from .open_batch import open_batch
 from .read import to_opset
 
 BATCH = "N"
@@ -57,9 +57,9 @@ def fix_input(model: onnx.ModelProto, name: str, input_shape: Shape3 | None = No
         )
     channels, height, width = shape
     if dims[0] not in (0, 1):
-        _open_batch(model, dims[0])
+        open_batch(model, value.name, dims[0])
     elif dims[0] == 1:
-        _open_batch(model, 1)
+        open_batch(model, value.name, 1)
     if last:
         _channels_first(model, value)
     new = helper.make_tensor_value_info(
@@ -126,19 +126,3 @@ def _channels_first(model: onnx.ModelProto, value: onnx.ValueInfoProto) -> None:
                 node.input[i] = inner
     turn = helper.make_node("Transpose", [value.name], [inner], name=inner, perm=[0, 2, 3, 1])
     model.graph.node.insert(0, turn)
-
-
-def _open_batch(model: onnx.ModelProto, batch: int) -> None:
-    """Let a fixed batch axis vary: constant Reshape targets that begin with it copy it instead."""
-    constants = {i.name: i for i in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            constants[node.output[0]] = node.attribute[0].t
-    for node in model.graph.node:
-        if node.op_type != "Reshape" or node.input[1] not in constants:
-            continue
-        tensor = constants[node.input[1]]
-        target = numpy_helper.to_array(tensor)
-        if target.size and target[0] == batch:
-            target = np.concatenate([np.zeros(1, np.int64), target[1:]])
-            tensor.CopyFrom(numpy_helper.from_array(target, tensor.name))

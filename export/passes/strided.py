@@ -14,6 +14,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from ..graph import Node
+from .shapes import BATCH
 from .trace import Array, Trace
 
 
@@ -34,6 +35,9 @@ def by_image(
     split = helper.make_node(
         "Reshape", [data, rows], [f"{output}/split"], name=f"{node.name}/split"
     )
+    kind = walks[0].types[data].tensor_type.elem_type
+    info = helper.make_tensor_value_info(split.output[0], kind, [BATCH, count])
+    model.graph.value_info.append(info)
     gather = helper.make_node("Gather", [split.output[0], taken], [output], name=node.name, axis=1)
     return [split, gather]
 

@@ -121,7 +121,7 @@ def einsum(draw: Draw, op_type: str) -> Case:
     net = Net(image(draw, low=2, high=4), opset(draw, 13))
     net.x = net.x if net.x.shape[1] > 1 else np.repeat(net.x, 3, axis=1)
     equation = choice(draw, *EQUATIONS)
-    _, c, h, w = net.x.shape
+    c, w = net.x.shape[1], net.x.shape[3]
     constants = {"cd": (c, 2), "c": (c,), "wd": (w, 2)}
     terms = equation.partition("->")[0].split(",")
     operands = []

@@ -92,6 +92,5 @@ TRANSFORMERS: dict[str, tuple[Make, int, bool]] = {
         timm_net("levit_128s", embed_dim=(32, 48, 64), depth=(1, 1, 1), num_heads=(2, 2, 2)),
         *(224, True),
     ),
-    "timm_mixer": (timm_net("mixer_s32_224", img_size=64, num_blocks=2, embed_dim=32), 64, True),
 }
 """Name -> how it is made, size of its images, and whether its export takes long."""

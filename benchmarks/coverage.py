@@ -1,0 +1,96 @@
+"""Which classifiers work: architectures, ways to export, rule tables, engines.
+
+    python benchmarks/coverage.py                      # what is missing, for hours
+    python benchmarks/coverage.py timm/convit_tiny --export dynamo:23 --sm 89
+    python benchmarks/coverage.py --table-only
+
+Every export is a process of its own with a time limit; its figures are written at once, so the same
+command goes on where it was. The record is results/coverage.json, the table docs/coverage.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import coverage_nets
+from coverage_table import write_table
+from timing import environment
+
+HERE = Path(__file__).parent
+RECORD, TABLE = HERE / "results" / "coverage.json", HERE.parent / "docs" / "coverage.md"
+EXPORTS = "dynamo:18,dynamo:20,dynamo:23,torchscript:11,torchscript:17"
+RULES = "gradient,guided_backprop,deconvnet,stride1_deconv,excitation_backprop"
+
+
+def main() -> None:
+    """Fill the record, then write the table."""
+    options = parse()
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"cells": {}}
+    stop = time.monotonic() + 60 * options.minutes
+    for name in [] if options.table_only else options.names or coverage_nets.NAMES:
+        for way in options.export.split(","):
+            key = f"{name} {way}"
+            if time.monotonic() > stop:
+                break
+            if key in record["cells"] and not options.again:
+                continue
+            found = run(name, way, options)
+            record["cells"][key] = found
+            record["environment"] = environment()
+            save(record)
+            print(key, json.dumps(found)[:200], flush=True)
+    TABLE.write_text(write_table(record))
+
+
+def parse() -> argparse.Namespace:
+    """Options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="PACKAGE/NAME")
+    parser.add_argument("--export", default=EXPORTS, help=f"exporter:opset, default {EXPORTS}")
+    parser.add_argument("--rules", default=RULES)
+    parser.add_argument("--sm", default="86,89,120", help="engines that TensorRT builds, or ''")
+    parser.add_argument("--no-openvino", action="store_true")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds for one export")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start none after")
+    parser.add_argument("--again", action="store_true", help="also what the record has")
+    parser.add_argument("--table-only", action="store_true")
+    return parser.parse_args()
+
+
+def run(name: str, way: str, options: argparse.Namespace) -> dict[str, Any]:
+    """One cell in a process of its own."""
+    exporter, _, opset = way.partition(":")
+    command = [sys.executable, str(HERE / "coverage_cell.py"), name, exporter, opset]
+    command += ["--rules", options.rules, "--sm", options.sm]
+    command += [] if options.no_openvino else ["--openvino"]
+    start = time.monotonic()
+    threads = {**os.environ, "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=options.limit, env=threads
+        )
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done after {options.limit:.0f} s"}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        return {"failed": last[:160]}
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return {**found, "wall": round(time.monotonic() - start, 1)}
+
+
+def save(record: dict[str, Any]) -> None:
+    """Write the record whole or not at all."""
+    part = RECORD.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    part.replace(RECORD)
+
+
+if __name__ == "__main__":
+    main()
