@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trt_stand_in import make_cupy, make_module
+from cupy_stand_in import make_cupy
+from trt_stand_in import make_module
 
 from pysal.backends import cuda_memory
 from pysal.backends.cuda_memory import CudaMemory

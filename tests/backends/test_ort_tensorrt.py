@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from cupy_stand_in import make_cupy
 from pooled import X, every_result
-from trt_stand_in import make_cupy
 
 from pysal.backends import cuda_memory
 from pysal.backends.cuda_memory import CudaMemory
