@@ -115,7 +115,7 @@ def _coordinates(node: Node, size: int, new: int, scale: float) -> Float:
 
 def _rounded(x: Float, how: str) -> NDArray[np.int64]:
     """Whole coordinates, as engines find them in float32."""
-    x = np.float32(x).astype(np.float64)
+    x = x.astype(np.float32).astype(np.float64)
     if how.startswith("round"):
         x = np.ceil(x - 0.5) if how == "round_prefer_floor" else np.floor(x + 0.5)
     else:
