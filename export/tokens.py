@@ -166,8 +166,9 @@ def _flattened(old: Sequence[int | None], new: Sequence[int | None], axes: Axes)
     """Rows and columns, neighbours, become one axis."""
     h, w = axes
     height, width = old[h], old[w]
-    merged = w == h + 1 and len(new) == len(old) - 1 and height and width
-    if not merged or new[h] != height * width or tuple(new[1:h]) != tuple(old[1:h]):
+    if w != h + 1 or len(new) != len(old) - 1 or height is None or width is None:
+        return None
+    if new[h] != height * width or tuple(new[1:h]) != tuple(old[1:h]):
         return None
     return _Place(h, Grid(0, height, width))
 

@@ -29,4 +29,6 @@ def renamed(equation: str) -> str:
     free = [letter for letter in ascii_lowercase if letter not in equation]
     if len(capitals) > len(free) or ("->" not in equation and capitals):
         return equation
-    return equation.translate(str.maketrans(dict(zip(capitals, free, strict=False))))
+    for capital, letter in zip(capitals, free, strict=False):
+        equation = equation.replace(capital, letter)
+    return equation

@@ -106,7 +106,7 @@ def _write_shapes(model: onnx.ModelProto, g: Graph, walks: Sequence[Trace]) -> N
             shapes = [walk.shape(name) for walk in walks]
             if None in shapes or len(shapes[0] or ()) != len(shapes[1] or ()):
                 continue
-            dims = [_size(a, b) for a, b in zip(*shapes, strict=True)]  # type: ignore[arg-type]
+            dims = [_size(a, b) for a, b in zip(*shapes, strict=True)]
             kind = walks[0].types.get(name)
             if name in infos:
                 shape = helper.make_tensor_type_proto(TensorProto.FLOAT, dims).tensor_type.shape

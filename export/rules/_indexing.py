@@ -106,7 +106,8 @@ def tile(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     shape = g.shape(node.inputs[0])
     if repeats is None or shape is None or (shape[0] is None and repeats[0] != 1):
         raise UnsupportedOpError(f"{node.label()}: its repeats are computed, or repeat images")
-    pairs, axes = [], []
+    pairs: list[int | None] = []
+    axes: list[int] = []
     for size, count in zip(shape, repeats.tolist(), strict=True):
         if count != 1:
             axes.append(len(pairs))

@@ -114,13 +114,13 @@ def _coordinates(node: Node, size: int, new: int, scale: float) -> Float:
 
 
 def _rounded(x: Float, how: str) -> NDArray[np.int64]:
-    rounded = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_floor": lambda v: np.ceil(v - 0.5),
-        "round_prefer_ceil": lambda v: np.floor(v + 0.5),
-    }[how]
-    return rounded(np.float32(x).astype(np.float64)).astype(np.int64)
+    """Whole coordinates, as engines find them in float32."""
+    x = x.astype(np.float32).astype(np.float64)
+    if how.startswith("round"):
+        x = np.ceil(x - 0.5) if how == "round_prefer_floor" else np.floor(x + 0.5)
+    else:
+        x = np.floor(x) if how == "floor" else np.ceil(x)
+    return x.astype(np.int64)
 
 
 def _scales(g: Graph, node: Node, have: Any, want: Any) -> list[float]:

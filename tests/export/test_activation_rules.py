@@ -64,6 +64,25 @@ def test_products_with_their_own_gate_are_activations(write: Any, lowering: str)
         assert_same(found["pysal/input_gradient"], expected.numpy())
 
 
+OPERATORS = {"Gelu": (F.gelu, 20), "Mish": (F.mish, 18), "Swish": (F.silu, 24)}
+
+
+@LOWERING
+@pytest.mark.parametrize("op_type", OPERATORS)
+def test_gated_activations_that_are_one_operator(op_type: str, lowering: str) -> None:
+    function, opset = OPERATORS[op_type]
+    net = Net(3 * np.random.default_rng(3).normal(size=(2, 3, 6, 5)), opset)
+    case = net.case(net.op(op_type, "x"))
+    weight = onnx.numpy_helper.to_array(net.weights[-1]).astype(np.float64)
+    seed = seeds("", 2)
+    dy = torch.from_numpy((seed @ weight.T).reshape(net.x.shape))
+    x = torch.from_numpy(net.x).double().requires_grad_()
+    (true,) = torch.autograd.grad(function(x), x, dy)
+    for rules, expected in (("guided_backprop", true), ("deconvnet", dy)):
+        found = gradient(prepare(case.model), net.x, seed, rules=rules, lowering=lowering)
+        assert_same(found["pysal/input_gradient"], expected.clamp(min=0).numpy())
+
+
 @LOWERING
 def test_gates_of_squeeze_and_excitation_keep_their_gradient(lowering: str) -> None:
     rng = np.random.default_rng(4)

@@ -139,12 +139,28 @@ def test_a_file_for_one_image_takes_any_number() -> None:
     table = net.op("Reshape", net.const(np.arange(6.0)), net.ints(1, 2, 3))  # no image in it
     y = net.op("Mul", y, net.op("Reshape", table, net.ints(1, 1, 1, 6)))
     y = net.op("Reshape", y, net.ints(1, 2, 3, 2, 6))
-    case = net.case(net.op("Transpose", y, perm=[0, 2, 1, 3, 4]))
+    assert_opened(net.case(net.op("Transpose", y, perm=[0, 2, 1, 3, 4])))
+
+
+def test_tokens_first_and_a_class_token_of_one_image() -> None:
+    """As in torch's attention: (T, N, D) to (T, N heads, d) and back, the token a constant."""
+    net = Net(IMAGE[:1])
+    y = net.op("Reshape", net.op("Tanh", "x"), net.ints(1, 12, 6))
+    y = net.op("Concat", net.const(np.arange(6.0).reshape(1, 1, 6)), y, axis=1)
+    y = net.op("Transpose", y, perm=[1, 0, 2])
+    heads = net.op("Reshape", y, net.ints(13, 2, 3))
+    heads = net.op("Softmax", net.op("Transpose", heads, perm=[1, 0, 2]), axis=1)
+    y = net.op("Reshape", net.op("Transpose", heads, perm=[1, 0, 2]), net.ints(13, 1, 6))
+    assert_opened(net.case(net.op("Transpose", y, perm=[1, 0, 2])))
+
+
+def assert_opened(case: Case) -> None:
+    """Scores of images together are those of each alone, and the gradient is right."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(case.model)
     fixed.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
     prepared = prepare(fixed)
-    (one,) = run(case.model, {"x": IMAGE[:1]}).values()
+    alone = [next(iter(run(case.model, {"x": image[None]}).values())) for image in IMAGE]
     (both,) = run(prepared.model, {"x": IMAGE}).values()
-    np.testing.assert_allclose(both[:1], one, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(both, np.concatenate(alone), rtol=1e-5, atol=1e-5)
     check(Case(fixed, IMAGE[:1]))
