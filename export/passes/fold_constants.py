@@ -21,6 +21,9 @@ from .shapes import BATCH
 from .strided import by_image
 from .trace import Array, Trace, dense, same
 
+QUANTIZATION = ("QuantizeLinear", "DequantizeLinear")
+"""Left as they are on constants: engines run the integers, and find them by these operators."""
+
 BATCHES = (1, 7)
 """One, where some exports take another path, and another."""
 
@@ -41,6 +44,7 @@ def fold_constants(model: onnx.ModelProto, image: str, shape: Sequence[int]) -> 
     one = Trace(g, image, (BATCHES[0], *shape))
     walks = one, Trace(g, image, (BATCHES[1], *shape), one)
     outputs = {o.name for o in model.graph.output}
+    integers: set[str] = set()
     kept = []
     for proto, node in zip(model.graph.node, g.nodes, strict=True):
         values = [_constant(walks, name) for name in node.outputs if name]
@@ -50,6 +54,9 @@ def fold_constants(model: onnx.ModelProto, image: str, shape: Sequence[int]) -> 
             if node.op_type == "Reshape":
                 _settle(model, proto, node, walks)
             kept.extend(by_image(model, node, walks, BATCHES) or [proto])
+        elif node.op_type in QUANTIZATION or integers.intersection(node.inputs):
+            integers.update(node.outputs)
+            kept.append(proto)
         else:
             _store(model, node, values)
     del model.graph.node[:]

@@ -164,3 +164,14 @@ def assert_opened(case: Case) -> None:
     (both,) = run(prepared.model, {"x": IMAGE}).values()
     np.testing.assert_allclose(both, np.concatenate(alone), rtol=1e-5, atol=1e-5)
     check(Case(fixed, IMAGE[:1]))
+
+
+def test_quantized_weights_stay_integers() -> None:
+    """Engines run integer kernels where they find DequantizeLinear, so it is left on constants."""
+    net = Net(IMAGE, opset=21)
+    integers = net.const(np.arange(-6, 6), np.int8)
+    weights = net.op("DequantizeLinear", integers, net.const(0.25), net.const(0, np.int8))
+    weights = net.op("Reshape", weights, net.ints(4, 3, 1, 1))
+    prepared = folded(net.case(net.op("Conv", "x", weights)))
+    assert "DequantizeLinear" in kinds(prepared)
+    assert "Reshape" in kinds(prepared)
