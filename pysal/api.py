@@ -186,7 +186,7 @@ def measure(
         given = rows_of(options, chunk.rows, len(saliency)) | told
         if "truth" in given:
             given["truth"] = given["truth"][chunk.rows]
-        part = chunk.call(function, classifier, chunk.batch, rows, chunk.target, **given)
+        part = chunk.call(function, classifier, chunk.photos.batch, rows, chunk.target, **given)
         parts.append(dataclasses.replace(part, metric=name, passes=part.passes + chunk.passes))
     return MetricResult.concat(parts)
 

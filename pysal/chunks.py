@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from pysal.errors import InputError, OptionError, ShapeError
 from pysal.options import accepts
-from pysal.photos import count_photos, iter_photos
+from pysal.photos import Photos, count_photos, iter_photos
 from pysal.progress import Progress, scaled
 from pysal.types import Array, Passes, ScoreKind, Target
 
@@ -32,9 +32,7 @@ class Chunk:
     ----------
     rows : slice
         Where these images are among all of them.
-    batch : ndarray of shape (N, C, H, W), float32
-    rgb : ndarray of shape (N, H, W, 3), float32
-    names : tuple of str
+    photos : Photos
     target : Target of length N
     passes : Passes
         What it took to find the target.
@@ -43,9 +41,7 @@ class Chunk:
     """
 
     rows: slice
-    batch: Array
-    rgb: Array
-    names: tuple[str, ...]
+    photos: Photos
     target: Target
     passes: Passes
     progress: Progress | None
@@ -54,7 +50,7 @@ class Chunk:
         """Call a method or metric on this chunk; input errors get the names of the images."""
         if self.progress is not None and accepts(function, "progress"):
             options["progress"] = self.progress
-        with naming(self.names):
+        with naming(self.photos.names):
             return function(*args, **options)
 
 
@@ -88,9 +84,7 @@ def iter_chunks(
         chosen = target[rows] if target else _top_class(classifier, photos.batch, kind)
         yield Chunk(
             rows=rows,
-            batch=photos.batch,
-            rgb=photos.rgb,
-            names=photos.names,
+            photos=photos,
             target=chosen,
             passes=Passes() if target else Passes(len(photos), 0),
             progress=scaled(progress, done, len(photos), num_images),

@@ -165,14 +165,14 @@ class Explainer:
     def _explain(self, chunk: Chunk, options: Mapping[str, Any]) -> Attribution:
         """Explain one chunk."""
         part: Attribution = chunk.call(
-            self._function, self.classifier, chunk.batch, chunk.target, **options
+            self._function, self.classifier, chunk.photos.batch, chunk.target, **options
         )
         return dataclasses.replace(
             part,
             method=self.method,
             passes=part.passes + chunk.passes,
-            images=chunk.rgb,
-            names=chunk.names,
+            images=chunk.photos.rgb,
+            names=chunk.photos.names,
             model=self.classifier.info,
         )
 

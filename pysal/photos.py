@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,18 +29,31 @@ class Photos:
     ----------
     batch : ndarray of shape (N, C, H, W), float32
         Model input space.
-    rgb : ndarray of shape (N, H, W, 3), float32 in [0, 1]
-        The same as the model sees them, for overlays.
     names : tuple of str
         File stems, or image_0, image_1, ... by position; made unique with _1, _2, ...
+    pictures : tuple of ndarray of shape (1, H, W, 3), or None
+        What was decoded; None where an image came in model input space.
+    preprocess : Preprocess
     """
 
     batch: Array
-    rgb: Array
     names: tuple[str, ...]
+    pictures: tuple[Array | None, ...]
+    preprocess: Preprocess
 
     def __len__(self) -> int:
         return len(self.batch)
+
+    @functools.cached_property
+    def rgb(self) -> Array:
+        """The same as the model sees them, for overlays: (N, H, W, 3), float32 in [0, 1].
+
+        Made when it is asked for: metrics of arrays never do.
+        """
+        rows = zip(self.pictures, self.batch, strict=True)
+        return np.concatenate(
+            [self.preprocess.denormalize(row[None]) if p is None else p for p, row in rows]
+        )
 
 
 def load_photos(
@@ -110,7 +124,7 @@ def count_photos(images: Any) -> int:
 def _chunks(items: list[Any], preprocess: Preprocess, batch_size: int) -> Iterator[Photos]:
     """Yield the images in chunks; an error waits until the images before it are handed out."""
     taken: set[str] = set()
-    done: list[tuple[Array, Array, str]] = []
+    done: list[tuple[Array, Array | None, str]] = []
     for index, item in enumerate(items):
         is_path = isinstance(item, str | os.PathLike)
         name = Path(item).stem if is_path else f"image_{index}"
@@ -118,19 +132,19 @@ def _chunks(items: list[Any], preprocess: Preprocess, batch_size: int) -> Iterat
             rows = _one(item, str(item) if is_path else name, preprocess)
         except PysalError:
             if done:
-                yield _stack(done)
+                yield _stack(done, preprocess)
             raise
         done.append((*rows, _unique(name or f"image_{index}", taken)))
         if len(done) == batch_size:
-            yield _stack(done)
+            yield _stack(done, preprocess)
             done = []
     if done:
-        yield _stack(done)
+        yield _stack(done, preprocess)
 
 
-def _stack(done: list[tuple[Array, Array, str]]) -> Photos:
-    batch, rgb, names = zip(*done, strict=True)
-    return Photos(np.concatenate(batch), np.concatenate(rgb), names)
+def _stack(done: list[tuple[Array, Array | None, str]], preprocess: Preprocess) -> Photos:
+    batch, pictures, names = zip(*done, strict=True)
+    return Photos(np.concatenate(batch), names, pictures, preprocess)
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -172,11 +186,10 @@ def _is_pil(entry: Any) -> bool:
     return any(kind.__module__ == "PIL.Image" for kind in type(entry).__mro__)
 
 
-def _one(item: Any, name: str, preprocess: Preprocess) -> tuple[Array, Array]:
-    """Batch row (1, C, H, W) and RGB (1, H, W, 3) of one image."""
+def _one(item: Any, name: str, preprocess: Preprocess) -> tuple[Array, Array | None]:
+    """Batch row (1, C, H, W) and RGB (1, H, W, 3) of one image, if it was decoded."""
     if isinstance(item, np.ndarray) and item.dtype.kind == "f":
-        batch = _model_input(item, name, preprocess)
-        return batch, preprocess.denormalize(batch)
+        return _model_input(item, name, preprocess), None
     picture = _array_photo(item, name) if isinstance(item, np.ndarray) else item
     rgb = decode(picture, name, preprocess)[None]
     return preprocess.normalize(rgb), rgb
