@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pysal.arrays import AnyArray
+from pysal.arrays import AnyArray, root
 from pysal.backends.devices import cuda_missing
-from pysal.errors import CapabilityError, MissingDependencyError, OptionError
+from pysal.errors import CapabilityError, MissingDependencyError, OptionError, ShapeError
 
 
 class CudaMemory:
@@ -83,6 +83,16 @@ class CudaMemory:
         """Contiguous float32."""
         return self.cupy.zeros(shape, np.float32)
 
+    def take(self, array: AnyArray, model: str) -> AnyArray:
+        """An ndarray or an array of ours as float32 on this GPU; others are a ShapeError."""
+        if not isinstance(array, np.ndarray) and root(array) != "cupy":
+            raise ShapeError(
+                f"the arrays are of {root(array)}; {model} takes ndarrays, or what its to_device "
+                "returns"
+            )
+        with self.on():
+            return self.cupy.asarray(array, np.float32)
+
     def pointer(self, array: AnyArray) -> int:
         """Address of an array."""
         return int(array.data.ptr)
@@ -108,13 +118,14 @@ class CudaMemory:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """Order the current stream after the last turn, whatever stream that was on."""
-        current = self.cupy.cuda.get_current_stream()
-        current.wait_event(self._used)
-        try:
-            yield
-        finally:
-            self._used.record(current)
+        """On this GPU, order the current stream after the last turn, whatever that was on."""
+        with self.on():
+            current = self.cupy.cuda.get_current_stream()
+            current.wait_event(self._used)
+            try:
+                yield
+            finally:
+                self._used.record(current)
 
 
 ENGINES = {"ort": ("ort on CUDA", "gpu"), "tensorrt": ("TensorRT", "tensorrt")}

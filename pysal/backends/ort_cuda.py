@@ -10,19 +10,19 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
-from pysal.arrays import AnyArray, root
+from pysal.arrays import AnyArray
 from pysal.backends.cuda_memory import CudaMemory
 from pysal.backends.files import Built
 from pysal.backends.ort_batched import OrtBatchedClassifier
 from pysal.backends.ort_run import OrtRun
 from pysal.backends.reason import reason
-from pysal.errors import CapabilityError, ShapeError
+from pysal.errors import CapabilityError
 from pysal.preprocess import Preprocess
 
 PROVIDER = "CUDAExecutionProvider"
@@ -135,19 +135,11 @@ class OrtCudaClassifier(OrtBatchedClassifier):
         return run
 
     def _take(self, array: AnyArray) -> AnyArray:
-        if not isinstance(array, np.ndarray) and root(array) != "cupy":
-            raise ShapeError(
-                f"the arrays are of {root(array)}; {self.info.name} takes ndarrays, or what its "
-                "to_device returns"
-            )
-        with self._cuda.on():
-            return self._cuda.cupy.asarray(array, np.float32)
+        return self._cuda.take(array, self.info.name)
 
-    @contextlib.contextmanager
-    def _ordered(self) -> Iterator[None]:
+    def _ordered(self) -> contextlib.AbstractContextManager[None]:
         """Wait for the buffers' last user, and let the next one wait for this."""
-        with self._cuda.on(), self._cuda.turn():
-            yield
+        return self._cuda.turn()
 
 
 def ort_memory(device: str) -> CudaMemory:

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pysal.backends.files import Built
 from pysal.backends.ort_cuda import ROWS, OrtCudaClassifier
-from pysal.backends.ort_model import Built
 from pysal.backends.ort_run import OrtRun
 from pysal.backends.tensorrt_cache import cache_folder
 from pysal.errors import CapabilityError, InputError, OptionError

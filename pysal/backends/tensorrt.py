@@ -11,13 +11,13 @@ import contextlib
 import copy
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pysal.arrays import AnyArray, root
+from pysal.arrays import AnyArray
 from pysal.backends.batched import BatchedClassifier
 from pysal.backends.cuda_memory import CudaMemory
 from pysal.backends.facts import info_of
@@ -29,7 +29,7 @@ from pysal.backends.tensorrt_library import find_library
 from pysal.backends.tensorrt_options import PlanOptions
 from pysal.backends.tensorrt_plans import PlanMaker, PlanSource, open_onnx
 from pysal.backends.tensorrt_run import TensorrtRun
-from pysal.errors import CapabilityError, OptionError, ShapeError
+from pysal.errors import CapabilityError, OptionError
 from pysal.preprocess import Preprocess
 from pysal.redraw import How
 
@@ -172,19 +172,11 @@ class TensorrtClassifier(BatchedClassifier):
         return self._open(self._plans.scaled(layers))
 
     def _take(self, array: AnyArray) -> AnyArray:
-        if not isinstance(array, np.ndarray) and root(array) != "cupy":
-            raise ShapeError(
-                f"the arrays are of {root(array)}; {self.info.name} takes ndarrays, or what its "
-                "to_device returns"
-            )
-        with self._cuda.on():
-            return self._cuda.cupy.asarray(array, np.float32)
+        return self._cuda.take(array, self.info.name)
 
-    @contextlib.contextmanager
-    def _ordered(self) -> Iterator[None]:
+    def _ordered(self) -> contextlib.AbstractContextManager[None]:
         """Wait for the buffers' last user, and let the next one wait for this."""
-        with self._cuda.on(), self._cuda.turn():
-            yield
+        return self._cuda.turn()
 
 
 def _agreed(built: PlanOptions, precision: str | None, rows: int | None, path: Path) -> PlanOptions:
