@@ -30,7 +30,7 @@ def write_network(path: Path, end: str = "Softmax", unknown: bool = False, width
     node = helper.make_node
     nodes = [
         node("Conv", ["x", "w1"], ["c1"], name="conv1", pads=[1, 1, 1, 1]),
-        node("Sin" if unknown else "Relu", ["c1"], ["r1"], name="relu1"),
+        node("Asinh" if unknown else "Relu", ["c1"], ["r1"], name="relu1"),
         node("MaxPool", ["r1"], ["m1"], name="pool", kernel_shape=[3, 3], strides=[2, 2]),
         node("Conv", ["m1", "w2"], ["c2"], name="conv2"),
         node("Relu", ["c2"], ["r2"], name="relu2"),

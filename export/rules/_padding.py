@@ -32,6 +32,11 @@ def pad(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
         raise UnsupportedOpError(f"{node.label()}: it pads the batch axis")
     dx = str(dys[0])
     if mode in MODES:
+        if min(begin + end) < 0:
+            raise UnsupportedOpError(
+                f"{node.label()}: it crops in mode {mode}, which engines do in different orders; "
+                "crop with Slice"
+            )
         for axis, size in enumerate(shape):
             if begin[axis] or end[axis]:
                 places = _places(int(size or 0), begin[axis], end[axis], mode)
@@ -65,8 +70,8 @@ def _counts(g: Graph, node: Node, rank: int) -> tuple[list[int], list[int]]:
 
 def _places(size: int, begin: int, end: int, mode: str) -> np.ndarray:
     """Which element of the input every element of the output shows."""
-    grown = np.pad(np.arange(size), (max(begin, 0), max(end, 0)), mode=MODES[mode])  # type: ignore[call-overload]
-    return grown[max(-begin, 0) : len(grown) - max(-end, 0)]
+    shown: np.ndarray = np.pad(np.arange(size), (begin, end), mode=MODES[mode])  # type: ignore[call-overload]
+    return shown
 
 
 def _crop(g: Graph, dx: str, begin: list[int], end: list[int]) -> str:

@@ -193,3 +193,10 @@ def test_variants_without_a_rule_are_named(op_type: str) -> None:
     model = net.case(net.op(op_type, "x", *values, **attrs)).model
     with pytest.raises(UnsupportedOpError, match=rf'{op_type} ["(]{op_type}_'):
         gradient(prepare(model), net.image, np.ones((1, CLASSES)))
+
+
+def test_a_pad_that_crops_and_copies_is_refused() -> None:
+    net = Net(np.ones((1, 3, 4, 4)))
+    padded = net.op("Pad", "x", net.ints(0, 0, -1, 1, 0, 0, 0, 0), mode="reflect")
+    with pytest.raises(UnsupportedOpError, match="crops in mode reflect"):
+        gradient(prepare(net.case(padded).model), net.image, np.ones((1, CLASSES)))
