@@ -2,7 +2,8 @@
 
 The peer evaluates one image after the other and one step after the other, as the published codes
 do for one image; "batched" is the same with the steps of an image in batches, as RISE's final
-evaluation has them. Before timing, all sides must give the same areas and curves.
+evaluation has them. pysal runs on every engine that is here. Before timing, all sides must give the
+same areas and curves.
 
     python benchmarks/bench_metrics.py [--out FILE] [--photos N] [--busy]
 
@@ -34,7 +35,8 @@ from naive_igos import blur51  # noqa: E402
 from onnx_torch import to_torch  # noqa: E402
 
 import pysal  # noqa: E402
-from pysal.backends.ort import OrtClassifier  # noqa: E402
+from pysal.backends import engines  # noqa: E402
+from pysal.classifier import Classifier  # noqa: E402
 from pysal.photos import load_photos  # noqa: E402
 from pysal.types import MetricResult, Target  # noqa: E402
 
@@ -50,7 +52,9 @@ STEPS = 28
 """Steps in one batch of the batched peer."""
 
 TOLERANCE = 2e-4
-"""Of probabilities: two engines, float32."""
+"""Of probabilities: engines, float32."""
+
+ENGINES = ("ort", "openvino")
 
 Curves = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -61,17 +65,17 @@ class Subject:
 
     name: str
     protocol: str
-    clf: OrtClassifier
+    sides: dict[str, Classifier]
     batch: np.ndarray
     maps: np.ndarray
     target: Target
     network: torch.nn.Module
 
-    def pysal(self, rows: slice) -> MetricResult:
-        """Result of the package."""
+    def pysal(self, side: str, rows: slice) -> MetricResult:
+        """Result of the package on one of its engines."""
         return pysal.measure(
             "insertion_deletion",
-            self.clf,
+            self.sides[side],
             self.batch[rows],
             self.maps[rows],
             targets=self.target[rows],
@@ -125,20 +129,25 @@ def blur11(image: torch.Tensor) -> torch.Tensor:
 
 def open_subject(name: str, protocol: str, photos: int) -> Subject:
     path = DATA / "models" / f"{name}.onnx"
-    clf = OrtClassifier(path, threads=THREADS)
+    sides = {
+        f"pysal, {engine}": pysal.open_classifier(path, engine=engine, threads=THREADS)
+        for engine in ENGINES
+        if engines()[engine] == "available"
+    }
+    clf = next(iter(sides.values()))
     files = sorted((DATA / "photos").glob("*.jpg"))[:photos]
     batch = load_photos(files, clf.preprocess).batch
     target = Target(clf.score(batch).argmax(axis=1))
     size = 224 if protocol == "rise" else 28
     noise = np.random.default_rng(0).normal(size=(len(files), size, size))
     maps = np.stack([gaussian_filter(m, size / 14) for m in noise]).astype(np.float32)
-    return Subject(name, protocol, clf, batch, maps, target, to_torch(path))
+    return Subject(name, protocol, sides, batch, maps, target, to_torch(path))
 
 
-def check(subject: Subject) -> float:
+def check(subject: Subject, side: str) -> float:
     """Largest difference of curves and areas; all sides must agree before they are timed."""
     rows = slice(0, 2)
-    found = subject.pysal(rows)
+    found = subject.pysal(side, rows)
     fraction = found.curves["fraction"]
     errors = []
     for together in (1, STEPS):
@@ -148,19 +157,19 @@ def check(subject: Subject) -> float:
             errors.append(np.abs(found.curves[name] - curves[:, at]).max())
             errors.append(np.abs(found.values[name] - area).max())
     error = float(max(errors))
-    assert error <= TOLERANCE, f"{subject.name}: curves differ by {error:.2g}"
+    assert error <= TOLERANCE, f"{subject.name}, {side}: curves differ by {error:.2g}"
     return error
 
 
 def time_all(subject: Subject, clock: Callable[[], float]) -> dict[str, float]:
     """Seconds of all photos; every block of photos is timed on all sides in turn."""
-    total = {"peer": 0.0, "batched": 0.0, "pysal": 0.0}
+    total = dict.fromkeys(("peer", "batched", *subject.sides), 0.0)
     for first in range(0, len(subject.batch), BLOCK):
         rows = slice(first, first + BLOCK)
         functions: dict[str, Callable[[], object]] = {
             "peer": functools.partial(subject.peer, rows),
             "batched": functools.partial(subject.peer, rows, STEPS),
-            "pysal": functools.partial(subject.pysal, rows),
+            **{s: functools.partial(subject.pysal, s, rows) for s in subject.sides},
         }
         times = measure(functions, repeats=1, warmup=0, pause=0.2, clock=clock)
         for name, timing in times.items():
@@ -173,16 +182,19 @@ def time_all(subject: Subject, clock: Callable[[], float]) -> dict[str, float]:
 
 def bench(name: str, protocol: str, photos: int, clock: Callable[[], float]) -> dict[str, Any]:
     subject = open_subject(name, protocol, photos)
-    error = check(subject)
-    print(f"{name}, {protocol}: curves differ by at most {error:.2g}", flush=True)
+    errors = {side: check(subject, side) for side in subject.sides}
+    print(f"{name}, {protocol}: curves differ by at most {errors}", flush=True)
     seconds = time_all(subject, clock)
-    passes = subject.pysal(slice(0, 1)).passes
+    passes = subject.pysal(next(iter(subject.sides)), slice(0, 1)).passes
     return {
-        "largest_difference": error,
+        "largest_difference": errors,
         "photos": len(subject.batch),
         "passes_per_photo": dataclasses.asdict(passes),
         "seconds": seconds,
-        "ratio": {k: seconds[k] / seconds["pysal"] for k in ("peer", "batched")},
+        "ratio": {
+            side: {k: seconds[k] / seconds[side] for k in ("peer", "batched")}
+            for side in subject.sides
+        },
     }
 
 
@@ -207,11 +219,12 @@ def main() -> None:
     write_json(arguments.out, record)
     for name, protocols in record["insertion_deletion"].items():
         for protocol, row in protocols.items():
-            ratio, seconds = row["ratio"], row["seconds"]["pysal"]
-            print(
-                f"{name:14} {protocol:5} {seconds:7.1f} s for {row['photos']} photos: "
-                f"{ratio['peer']:.1f} x step by step, {ratio['batched']:.1f} x in batches"
-            )
+            for side, ratio in row["ratio"].items():
+                print(
+                    f"{name:14} {protocol:5} {side:22} {row['seconds'][side]:7.1f} s for "
+                    f"{row['photos']} photos: {ratio['peer']:.1f} x step by step, "
+                    f"{ratio['batched']:.1f} x in batches"
+                )
 
 
 if __name__ == "__main__":
