@@ -16,7 +16,7 @@ import tiny
 from PIL import Image
 
 from pysal.backends.ort import OrtClassifier
-from pysal.datasets import Sample
+from pysal.datasets import Sample, open_dataset
 from pysal.preprocess import Preprocess
 from pysal.truth import Region
 
@@ -59,7 +59,7 @@ def recognized(
         pixels = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), np.uint8)
         Image.fromarray(pixels).save(path := tmp_path / f"{seed}.png")
         samples.append(Sample(path, path.stem, None, regions))
-    monkeypatch.setattr(module, "open_samples", lambda: samples)
+    monkeypatch.setattr(module, "open_samples", lambda given=None: samples)
     monkeypatch.setattr(module, "networks", lambda: networks, raising=False)
     return module
 
@@ -355,3 +355,28 @@ class TestAop:
         made = run(aop, "aop", monkeypatch, "--photos", "1", "--minutes", "0")
         assert made["cells"] == {}
         assert all(made["tables"][f"Table {n}"]["ours"] == {} for n in range(1, 4))
+
+
+def test_a_data_set_of_the_callers_counts_by_its_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, module = open_tables(monkeypatch, "record", "recognized")
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    path = tiny.write_model(tmp_path / "net.onnx")
+    clf = OrtClassifier(path, threads=1)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(4):
+        tiny.write_photo(folder / f"p{number}.png", number)
+    tops = [module.show(clf, s).index for s in open_dataset(folder)]
+    wrong = (tops[1] + 1) % tiny.CLASSES
+    labels = [tops[0], wrong, *tops[2:]]
+    lines = [f"p{number}.png,{label}\n" for number, label in enumerate(labels)]
+    (tmp_path / "labels.csv").write_text("".join(lines))
+    given = ["x.py", "--images", str(folder), "--labels", str(tmp_path / "labels.csv")]
+    monkeypatch.setattr(sys, "argv", given)
+    options = record.arguments("doc", photos=2)
+    found = module.recognized({"net": clf}, options.photos, options)
+    assert [photo["net"].name for photo in found] == ["p0", "p2"]
+    apart = record.Record("idgi", 1.0, options.images)
+    assert apart.path == tmp_path / "build" / "tables" / "idgi.mine.json"

@@ -168,10 +168,10 @@ def pointing_table(record: Record, networks: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     given = arguments(__doc__, photos=10, minutes=10.0)
-    record = Record("aop", given.minutes)
+    record = Record("aop", given.minutes, given.images)
     networks = open_networks()
     last = list(networks)[-1]
-    for photo in recognized(networks, given.photos):
+    for photo in recognized(networks, given.photos, given):
         for network, clf in networks.items():
             work_on(record, network, clf, photo[network], parts=network == last)
     record.finish(

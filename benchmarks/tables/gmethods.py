@@ -21,9 +21,9 @@ from record import Record, arguments
 
 def main() -> None:
     given = arguments(__doc__, photos=8, minutes=14.0, sensitivity=2)
-    record = Record("gmethods", given.minutes)
+    record = Record("gmethods", given.minutes, given.images)
     networks = open_networks()
-    for number, photo in enumerate(recognized(networks, given.photos)):
+    for number, photo in enumerate(recognized(networks, given.photos, given)):
         for network, clf in networks.items():
             cells.work_on(record, network, clf, photo[network])
         if number < given.sensitivity:

@@ -206,9 +206,9 @@ def show_bokeh(network: str, clf: Classifier, shown: Shown, steps: int) -> None:
 
 def main() -> None:
     given = arguments(__doc__, photos=12, minutes=12.0, steps=200)
-    record = Record("idgi", given.minutes)
+    record = Record("idgi", given.minutes, given.images)
     networks = open_networks()
-    for number, photo in enumerate(recognized(networks, given.photos)):
+    for number, photo in enumerate(recognized(networks, given.photos, given)):
         for network, clf in networks.items():
             work_on(record, network, clf, photo[network], given.steps)
             reached = f"{network}/{given.steps} steps/IG/{photo[network].name}" in record.cells

@@ -30,10 +30,10 @@ def picture(name: str, number: int, wanted: int) -> Path | None:
 
 def main() -> None:
     given = arguments(__doc__, photos=5, minutes=14.0, pictures=4)
-    record = Record("igos", given.minutes)
+    record = Record("igos", given.minutes, given.images)
     networks = open_networks()
     plain, residual = networks
-    for number, photo in enumerate(recognized(networks, given.photos)):
+    for number, photo in enumerate(recognized(networks, given.photos, given)):
         for network, clf in networks.items():
             cells.work_on(record, network, cells.maps_of(clf, photo[network]), photo[network])
         clf, shown = networks[residual], photo[residual]

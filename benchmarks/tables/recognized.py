@@ -6,6 +6,7 @@ class of their own; what stands for it is a thing of the annotations that the to
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,8 +68,11 @@ def open_networks(folder: Path = DATA / "models") -> dict[str, Classifier]:
     return {name: OrtClassifier(folder / f"{name}.onnx") for name in NETWORKS}
 
 
-def open_samples() -> Sequence[Sample]:
-    """The photos that are here, with COCO's instances as classes of ImageNet."""
+def open_samples(given: argparse.Namespace | None = None) -> Sequence[Sample]:
+    """The caller's data set, or the photos here with COCO's instances as classes of ImageNet."""
+    if given is not None and given.images is not None:
+        told = {"annotations": given.annotations, "labels": given.labels, "classes": given.classes}
+        return open_dataset(given.images, **told)
     folder = DATA / "photos"
     return open_dataset(folder, annotations=folder / "instances.json", classes="imagenet")
 
@@ -81,13 +85,23 @@ def show(clf: Classifier, sample: Sample) -> Shown:
     return Shown(sample.name, batch, Target(top.astype(np.int64), "probability"), truth)
 
 
-def recognized(networks: Mapping[str, Classifier], count: int) -> list[dict[str, Shown]]:
-    """The first photos that all networks recognize, each as every network sees it."""
+def recognized(
+    networks: Mapping[str, Classifier], count: int, given: argparse.Namespace | None = None
+) -> list[dict[str, Shown]]:
+    """The first photos that all networks recognize, each as every network sees it.
+
+    A photo with a label is recognized where that is the top class, another one where the top class
+    means a thing in it.
+    """
     found: list[dict[str, Shown]] = []
-    for sample in open_samples():
+    for sample in open_samples(given):
         if len(found) == count:
             break
         shown = {name: show(clf, sample) for name, clf in networks.items()}
-        if all(photo.region is not None for photo in shown.values()):
+        label = sample.label
+        if all(
+            photo.region is not None if label is None else photo.index == label
+            for photo in shown.values()
+        ):
             found.append(shown)
     return found

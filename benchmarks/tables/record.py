@@ -34,10 +34,15 @@ class Record:
     name : str
     minutes : float
         No cell begins after these.
+    images : Path, optional
+        A data set of the caller's; its results stay apart, in build/tables/NAME.FOLDER.json.
     """
 
-    def __init__(self, name: str, minutes: float) -> None:
+    def __init__(self, name: str, minutes: float, images: Path | None = None) -> None:
         self.path = RESULTS / f"{name}.json"
+        if images is not None:
+            self.path = ROOT / "build" / "tables" / f"{name}.{images.name}.json"
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         self._until = time.monotonic() + 60 * minutes
         known = json.loads(self.path.read_text()) if self.path.is_file() else {}
         self.cells: dict[str, Cell] = known.get("cells", {})
@@ -163,6 +168,11 @@ def _agreement(ours: Table, paper: Table, column: str) -> float | None:
 def arguments(doc: str | None, **defaults: Any) -> argparse.Namespace:
     """The command line that all programs share: --photos, --minutes, and what the caller adds."""
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    if "folds" not in defaults:
+        parser.add_argument("--images", type=Path, help="folder of ImageNet or another data set")
+        parser.add_argument("--annotations", type=Path, help="its boxes (CSV) or instances (COCO)")
+        parser.add_argument("--labels", type=Path, help="CSV of the photos' classes")
+        parser.add_argument("--classes", help="names of the networks' classes; see open_dataset")
     parser.add_argument("--photos", type=int, default=defaults.pop("photos", 60))
     parser.add_argument("--minutes", type=float, default=defaults.pop("minutes", 15.0))
     for name, value in defaults.items():
