@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from pysal.errors import ModelFormatError, UnsupportedOpError
 
-from .graph import Graph, Node
+from .graph import Graph
+from .nodes import Node
 from .quantized import is_integer_op
 from .rules.table import RuleTable
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,32 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 from pysal.errors import ModelFormatError
 
 from .lowerings import LOWERINGS, find_lowering
+from .nodes import Node, Shape, area, constant_of, value_types
 from .quantized import QUANTIZE, SELECTIONS, VIEWS, fold, foldable, is_integer_op
 
-Shape = tuple[int | None, ...]
 PREFIX = "pysal/"
-
-
-@dataclasses.dataclass(frozen=True)
-class Node:
-    """One forward node: names of what it reads and writes, attributes as Python values."""
-
-    op_type: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attrs: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, proto: onnx.NodeProto) -> Node:
-        """View a protobuf node."""
-        attrs = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
-        text = {k: v.decode() if isinstance(v, bytes) else v for k, v in attrs.items()}
-        return cls(proto.op_type, proto.name, tuple(proto.input), tuple(proto.output), text)
-
-    def label(self) -> str:
-        """Operator and node name, for messages."""
-        return f'{self.op_type} "{self.name or self.outputs[0]}"'
 
 
 class Graph:
@@ -76,7 +53,7 @@ class Graph:
         self._fold_quantized()
         self._constants: dict[str, NDArray[Any]] = {}
         self._by_content: dict[str, str] = {}
-        self._shapes, self._types = _value_types(model)
+        self._shapes, self._types = value_types(model)
         self._appended: dict[str, Node] = {}
         self._producers = {o: n for n in self.nodes for o in n.outputs}
         self.asked: set[str] = set()
@@ -166,7 +143,7 @@ class Graph:
     def _fold(self, node: Node) -> NDArray[Any]:
         """Array of a node that reads constants only."""
         if node.op_type == "Constant":
-            return _constant_node(node)
+            return constant_of(node)
         arrays = [array for name in node.inputs if (array := self.constant(name)) is not None]
         return fold(node, arrays, [size or 0 for size in self.shape(node.outputs[0]) or ()])
 
@@ -281,7 +258,7 @@ class Graph:
         shape, old = self.shape(like), self.shape(was) if was else None
         if shape is None or sum(size is None for size in shape) > 1 or 0 in shape:
             return self.op("Reshape", x, self.op("Shape", like))
-        kept = bool(shape and old) and shape[0] is None and _area(old) == _area(shape)
+        kept = bool(shape and old) and shape[0] is None and area(old) == area(shape)
         batch = 0 if kept else -1
         return self.op("Reshape", x, self.ints(batch if size is None else size for size in shape))
 
@@ -301,36 +278,3 @@ class Graph:
         """Write a primitive that engine families need in different forms."""
         form = self.lowering.get(primitive) or LOWERINGS["portable"][primitive]
         return form(self, *args)
-
-
-def _area(shape: Shape | None) -> int | None:
-    """Elements per image of a value whose first axis is open; None for other values."""
-    if not shape or shape[0] is not None or None in shape[1:]:
-        return None
-    return int(np.prod([size or 0 for size in shape[1:]]))
-
-
-def _value_types(model: onnx.ModelProto) -> tuple[dict[str, Shape], dict[str, int]]:
-    """Shapes and element types of all values that shape inference could tell."""
-    shapes: dict[str, Shape] = {}
-    types: dict[str, int] = {i.name: i.data_type for i in model.graph.initializer}
-    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
-        tensor = value.type.tensor_type
-        types[value.name] = tensor.elem_type
-        if tensor.HasField("shape"):
-            shapes[value.name] = tuple(
-                d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim
-            )
-    return shapes, types
-
-
-def _constant_node(node: Node) -> NDArray[Any]:
-    """Array of a Constant node, whichever attribute holds it."""
-    for key, value in node.attrs.items():
-        if key == "value":
-            return numpy_helper.to_array(value)
-        if key in ("value_int", "value_ints"):
-            return np.array(value, np.int64)
-        if key in ("value_float", "value_floats"):
-            return np.array(value, np.float32)
-    raise ModelFormatError(f"{node.label()}: only dense numeric constants are supported")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from .graph import Graph, Node
+from .graph import Graph
 from .layout import Axes
+from .nodes import Node
 from .quantized import behind_pair, rectifies
 from .rules._activations import ACTIVATIONS, self_gate
 from .tokens import Grid, mixes_behind, reads_patches

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from .graph import Graph, Node
+from .graph import Graph
+from .nodes import Node
 
 Axes = tuple[int, int]
 """Positions of height and width: (2, 3) for (N, C, H, W), (1, 2) for (N, H, W, C)."""

@@ -16,9 +16,10 @@ from pysal.prepared import EXPLAINER_KEY, MODEL_KEY, not_a_classifier
 from pysal.redraw import How
 
 from . import layers
-from .graph import Graph, Shape
+from .graph import Graph
 from .layers import Kind
 from .layout import Axes, spatial_axes
+from .nodes import Shape
 from .passes.einsum_letters import lower_letters
 from .passes.fold_constants import fold_constants
 from .passes.fold_pads import fold_pads

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pysal.errors import UnsupportedOpError
 
 if TYPE_CHECKING:
-    from .graph import Graph, Node
+    from .graph import Graph
+    from .nodes import Node
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 PAIR = {QUANTIZE, DEQUANTIZE}

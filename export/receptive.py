@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .graph import Graph, Node, Shape
+from .graph import Graph
 from .layout import Axes
+from .nodes import Node, Shape
 from .rules.geometry import Window
 
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .graph import Graph, Node
+from .graph import Graph
 from .layout import Axes, through
+from .nodes import Node
 
 MIXING = {"MatMul", "Einsum", "Attention"}
 """Operators by which tokens read each other, where both operands are computed."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from ..graph import Node
+from ..nodes import Node
 
 Array = NDArray[Any]
 Operator = Callable[[Node, list[Array]], Array]

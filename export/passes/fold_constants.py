@@ -16,7 +16,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..graph import Graph, Node
+from ..graph import Graph
+from ..nodes import Node
 from .shapes import BATCH
 from .strided import by_image
 from .trace import Array, Trace, dense, same

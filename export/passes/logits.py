@@ -6,7 +6,8 @@ from typing import Literal
 
 from pysal.errors import ModelFormatError
 
-from ..graph import Graph, Node
+from ..graph import Graph
+from ..nodes import Node
 
 OutputKind = Literal["softmax", "sigmoid", "logits"]
 VIEWS = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"}

@@ -10,7 +10,7 @@ from onnx import TensorProto, numpy_helper
 
 from pysal.redraw import How, redraw
 
-from ..graph import Node
+from ..nodes import Node
 from ..quantized import DEQUANTIZE, PAIR, QUANTIZE, fold, quantized_to
 
 PARAMETERS: dict[str, tuple[int, ...]] = {

@@ -7,7 +7,8 @@ from onnx import TensorProto, helper
 
 from pysal.errors import ModelFormatError
 
-from ..graph import Graph, Node
+from ..graph import Graph
+from ..nodes import Node
 from .open_batch import open_batch
 from .read import to_opset
 

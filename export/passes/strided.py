@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from ..graph import Node
+from ..nodes import Node
 from .shapes import BATCH
 from .trace import Array, Trace
 

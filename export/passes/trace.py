@@ -10,7 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TypeProto, helper, numpy_helper
 
-from ..graph import Graph, Node
+from ..graph import Graph
+from ..nodes import Node
 from .evaluate import can_evaluate, evaluate
 
 LARGEST = 2**22

@@ -12,7 +12,8 @@ from pysal.errors import UnsupportedOpError
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 MASKED = -1e30
 """Added where a mask forbids; its softmax is exactly zero in float32."""

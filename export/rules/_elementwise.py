@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 
 def register(table: RuleTable) -> None:

@@ -14,7 +14,8 @@ from ._places import scatter_add, view
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 
 def register(table: RuleTable) -> None:

@@ -12,7 +12,8 @@ from .geometry import Window
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 
 def register(table: RuleTable) -> None:

@@ -21,7 +21,8 @@ from ._places import along, view
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 
 def register(table: RuleTable) -> None:

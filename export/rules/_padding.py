@@ -12,7 +12,8 @@ from ._places import scatter_add
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 MODES = {"edge": "edge", "reflect": "reflect", "wrap": "wrap"}
 """Modes that repeat elements of the input, and what numpy calls them."""

@@ -18,7 +18,8 @@ from ._recompute import recompute
 from .table import Cotangents, Rule, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 
 def register(table: RuleTable) -> None:

@@ -21,7 +21,8 @@ from ._places import along, scatter_add
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 Float = NDArray[np.float64]
 ROUNDED = 1e-3

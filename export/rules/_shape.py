@@ -13,7 +13,8 @@ from ._places import scatter_add
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 WHOLE = 2**31 - 1
 """Stops from which on a Slice takes an axis to its end, whatever its size."""

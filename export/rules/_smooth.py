@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 TANH_SCALE, TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
 """Of the approximation 0.5 x (1 + tanh(a (x + b x^3))) of x * Phi(x)."""

@@ -11,7 +11,8 @@ from .gradient import GRADIENT
 from .table import Cotangents
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 
 def rectify(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

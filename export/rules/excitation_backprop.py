@@ -13,7 +13,8 @@ from .gradient import GRADIENT
 from .table import Cotangents, Rule
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 EPSILON = 1e-20
 """Added to denominators [2]_."""

@@ -8,7 +8,8 @@ from .excitation_backprop import EXCITATION, add
 from .table import Cotangents
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 
 def add_main(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

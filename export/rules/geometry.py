@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from itertools import product
 
-from ..graph import Graph, Node
+from ..graph import Graph
+from ..nodes import Node
 
 Ints = tuple[int, ...]
 

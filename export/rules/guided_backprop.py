@@ -10,7 +10,8 @@ from .gradient import GRADIENT
 from .table import Cotangents, Rule
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 
 def relu(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

@@ -18,7 +18,8 @@ from .guided_backprop import GUIDED
 from .table import Cotangents
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 FAR_BELOW = -1e30
 """Padding of max pools. They are padded apart, as engines refuse to pad as wide as the kernel; and

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from pysal.errors import OptionError
 
 if TYPE_CHECKING:
-    from ..graph import Graph, Node
+    from ..graph import Graph
+    from ..nodes import Node
 
 Cotangents: TypeAlias = Sequence[str | None]
 Rule: TypeAlias = "Callable[[Graph, Node, Cotangents], Cotangents]"

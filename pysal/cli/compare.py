@@ -11,15 +11,13 @@ import typer
 
 from pysal.chunks import BATCH_SIZE
 from pysal.cli import results
-from pysal.cli.console import emit, emit_json, emit_table, note
+from pysal.cli.console import emit, emit_json, emit_table
 from pysal.cli.given import parse_owned
 from pysal.cli.guard import WRONG_USE
 from pysal.cli.interrupt import interruptible
-from pysal.errors import InputError, ShapeError
 from pysal.progress import bar
 
 if TYPE_CHECKING:
-    from pysal.classifier import Classifier
     from pysal.studies import ModelComparison
 
 
@@ -72,7 +70,9 @@ def compare(
         first, second, engine=engine, device=device, threads=threads, preprocess=preprocess
     )
     try:
-        good = _usable(pair[1], images)
+        good = results.usable(pair[1], images)
+        if not good:  # each has been reported
+            raise typer.Exit(WRONG_USE)
         with interruptible(), bar(f"comparing {len(good)} images") as progress:
             found = compare_models(
                 *pair,
@@ -89,19 +89,6 @@ def compare(
     _show(found, good, as_json)
     if len(good) < len(images):
         raise typer.Exit(WRONG_USE)
-
-
-def _usable(classifier: Classifier, paths: list[Path]) -> list[Path]:
-    """The images that can be read; the others are reported, one line each."""
-    good = []
-    for path in paths:
-        try:
-            results.check_image(classifier, path)
-        except (InputError, ShapeError) as error:
-            note(f"error: {error}")
-        else:
-            good.append(path)
-    return good
 
 
 def _show(found: ModelComparison, paths: list[Path], as_json: bool) -> None:

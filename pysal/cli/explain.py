@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pysal.chunks import BATCH_SIZE, as_target
 from pysal.cli import results
-from pysal.cli.console import note
 from pysal.cli.given import parse_options
 from pysal.cli.guard import WRONG_USE
-from pysal.errors import InputError, ShapeError
 
 OUT = Path("pysal-out")
 
@@ -82,20 +80,7 @@ def explain(
     with explainer:
         if (chosen := as_target(target, None)) is not None:
             explainer.classifier.check_target(chosen, 1)
-        good = _usable(explainer, images)
+        good = results.usable(explainer.classifier, images)
         results.write(explainer, good, target, out, batch_size, as_json)
     if len(good) < len(images):
         raise typer.Exit(WRONG_USE)
-
-
-def _usable(explainer: Any, paths: list[Path]) -> list[Path]:
-    """The images that can be read; the others are reported, one line each."""
-    good = []
-    for path in paths:
-        try:
-            results.check_image(explainer.classifier, path)
-        except (InputError, ShapeError) as error:
-            note(f"error: {error}")
-        else:
-            good.append(path)
-    return good

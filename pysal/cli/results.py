@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysal.cli.console import emit, emit_json
+from pysal.cli.console import emit, emit_json, note
 from pysal.cli.interrupt import interruptible
 from pysal.errors import InputError, ShapeError
 from pysal.photos import count_photos, load_photos
@@ -50,6 +50,19 @@ def check_image(classifier: Classifier, path: Path) -> None:
         # Arrays have no name of their own.
         text = str(error).removeprefix("image_0").removeprefix(": ")
         raise type(error)(text if str(path) in text else f"{path}: {text}") from error
+
+
+def usable(classifier: Classifier, paths: Sequence[Path]) -> list[Path]:
+    """The images that can be read; the others are reported, one line each."""
+    good = []
+    for path in paths:
+        try:
+            check_image(classifier, path)
+        except (InputError, ShapeError) as error:
+            note(f"error: {error}")
+        else:
+            good.append(path)
+    return good
 
 
 def write(

@@ -43,6 +43,7 @@ def test_mistakes_are_one_line(model: Path, photos: list[Path], tmp_path: Path) 
     grey = write_model(tmp_path / "grey.onnx", channels=1)
     assert_one_line(run("compare", model, grey, photos[0]), "input shape")
     assert_one_line(run("compare", model, model, photos[0], "--methods", "nothing"), "nothing")
+    assert_one_line(run("compare", model, model, tmp_path / "none.png"), "none.png")
     result = run("compare", model, model, tmp_path / "none.png", write_photo(tmp_path / "a.png"))
     assert result.exit_code == 2
     assert "none.png" in result.stderr

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from checker import Net, run
 
 from pysal.errors import UnsupportedOpError
-from pysal.export.graph import Node
+from pysal.export.nodes import Node
 from pysal.export.rules._resize import matrix
 
 SIZES = ((4, 7), (7, 4), (5, 10), (6, 3), (3, 1), (1, 4), (5, 5))

@@ -1,0 +1,71 @@
+"""Nodes and values of a model as Python values, without the file that they are in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from pysal.errors import ModelFormatError
+
+Shape = tuple[int | None, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One forward node: names of what it reads and writes, attributes as Python values."""
+
+    op_type: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, proto: onnx.NodeProto) -> Node:
+        """View a protobuf node."""
+        attrs = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+        text = {k: v.decode() if isinstance(v, bytes) else v for k, v in attrs.items()}
+        return cls(proto.op_type, proto.name, tuple(proto.input), tuple(proto.output), text)
+
+    def label(self) -> str:
+        """Operator and node name, for messages."""
+        return f'{self.op_type} "{self.name or self.outputs[0]}"'
+
+
+def area(shape: Shape | None) -> int | None:
+    """Elements per image of a value whose first axis is open; None for other values."""
+    if not shape or shape[0] is not None or None in shape[1:]:
+        return None
+    return int(np.prod([size or 0 for size in shape[1:]]))
+
+
+def value_types(model: onnx.ModelProto) -> tuple[dict[str, Shape], dict[str, int]]:
+    """Shapes and element types of all values that shape inference could tell."""
+    shapes: dict[str, Shape] = {}
+    types: dict[str, int] = {i.name: i.data_type for i in model.graph.initializer}
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        tensor = value.type.tensor_type
+        types[value.name] = tensor.elem_type
+        if tensor.HasField("shape"):
+            shapes[value.name] = tuple(
+                d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim
+            )
+    return shapes, types
+
+
+def constant_of(node: Node) -> NDArray[Any]:
+    """Array of a Constant node, whichever attribute holds it."""
+    for key, value in node.attrs.items():
+        if key == "value":
+            return numpy_helper.to_array(value)
+        if key in ("value_int", "value_ints"):
+            return np.array(value, np.int64)
+        if key in ("value_float", "value_floats"):
+            return np.array(value, np.float32)
+    raise ModelFormatError(f"{node.label()}: only dense numeric constants are supported")
