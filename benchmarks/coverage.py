@@ -1,21 +1,26 @@
 """Which classifiers work: architectures, ways to export, rule tables, engines.
 
-    python benchmarks/coverage.py                      # what is missing, for hours
+    python benchmarks/coverage.py --jobs 2             # what is missing, for hours
     python benchmarks/coverage.py timm/convit_tiny --export dynamo:23 --sm 89
     python benchmarks/coverage.py --table-only
 
-Every export is a process of its own with a time limit; its figures are written at once, so the same
-command goes on where it was. The record is results/coverage.json, the table docs/coverage.md.
+Every network is exported in the first way first: with it every rule table is built, and an engine
+for every compute capability. The other ways have the gradient, on both lowerings and OpenVINO, and
+are parsed by TensorRT. Every export is a process of its own with a time limit; its figures are
+written at once, so the same command goes on where it was. The record is results/coverage.json, the
+table docs/coverage.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +30,9 @@ from timing import environment
 
 HERE = Path(__file__).parent
 RECORD, TABLE = HERE / "results" / "coverage.json", HERE.parent / "docs" / "coverage.md"
-EXPORTS = "dynamo:18,dynamo:20,dynamo:23,torchscript:11,torchscript:17"
+EXPORTS = "dynamo:20,torchscript:17,dynamo:23,dynamo:18,torchscript:11"
+FIRST = EXPORTS.partition(",")[0]
+CAPABILITIES = "86,89,120"
 RULES = "gradient,guided_backprop,deconvnet,stride1_deconv,excitation_backprop"
 
 
@@ -33,15 +40,17 @@ def main() -> None:
     """Fill the record, then write the table."""
     options = parse()
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {"cells": {}}
-    stop = time.monotonic() + 60 * options.minutes
-    for name in [] if options.table_only else options.names or coverage_nets.NAMES:
-        for way in options.export.split(","):
-            key = f"{name} {way}"
-            if time.monotonic() > stop:
-                break
-            if key in record["cells"] and not options.again:
+    names = options.names or coverage_nets.NAMES
+    cells = [(name, way) for way in options.export.split(",") for name in names]
+    done = [] if options.again else record["cells"]
+    missing = [] if options.table_only else [cell for cell in cells if " ".join(cell) not in done]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        stop = time.monotonic() + 60 * options.minutes
+        start = functools.partial(run, options=options, stop=stop)
+        for cell, found in zip(missing, pool.map(start, missing), strict=True):
+            if found is None:
                 continue
-            found = run(name, way, options)
+            key = " ".join(cell)
             record["cells"][key] = found
             record["environment"] = environment()
             save(record)
@@ -54,8 +63,12 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="PACKAGE/NAME")
     parser.add_argument("--export", default=EXPORTS, help=f"exporter:opset, default {EXPORTS}")
-    parser.add_argument("--rules", default=RULES)
-    parser.add_argument("--sm", default="86,89,120", help="engines that TensorRT builds, or ''")
+    parser.add_argument("--rules", help=f"default {RULES} for {FIRST}, gradient for the others")
+    parser.add_argument(
+        "--sm",
+        help=f"engines that TensorRT builds: {CAPABILITIES} for {FIRST}, none for the others",
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="exports at a time, a core each")
     parser.add_argument("--no-openvino", action="store_true")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for one export")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start none after")
@@ -64,11 +77,16 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(name: str, way: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One cell in a process of its own."""
+def run(cell: tuple[str, str], options: argparse.Namespace, stop: float) -> dict[str, Any] | None:
+    """One cell in a process of its own; None where the time is over."""
+    if time.monotonic() > stop:
+        return None
+    name, way = cell
     exporter, _, opset = way.partition(":")
+    rules = (RULES if way == FIRST else "gradient") if options.rules is None else options.rules
+    sm = (CAPABILITIES if way == FIRST else "") if options.sm is None else options.sm
     command = [sys.executable, str(HERE / "coverage_cell.py"), name, exporter, opset]
-    command += ["--rules", options.rules, "--sm", options.sm]
+    command += ["--rules", rules, "--sm", sm]
     command += [] if options.no_openvino else ["--openvino"]
     start = time.monotonic()
     threads = {**os.environ, "OMP_NUM_THREADS": "1"}
