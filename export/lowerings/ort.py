@@ -29,11 +29,6 @@ FAR_BELOW = -1e30
 """Padding that no activation reaches, and whose differences stay finite."""
 
 
-def relu_mask(g: Graph, y: str) -> str:
-    """1 where the output of a ReLU is positive."""
-    return g.op("HardSigmoid", y, alpha=STEEP, beta=0.0)
-
-
 def clip_gradient(g: Graph, dy: str, y: str, low: float | None, high: float | None) -> str:
     """Pass `dy` where the clipped value is strictly inside its bounds."""
     if low is not None:
@@ -186,7 +181,6 @@ def _shift(g: Graph, x: str, pads: Sequence[tuple[int, int]], channels: int) -> 
 
 
 FORMS: dict[str, Callable[..., Any]] = {
-    "relu_mask": relu_mask,
     "clip_gradient": clip_gradient,
     "channel_scale": channel_scale,
     "conv_input_gradient": conv_input_gradient,

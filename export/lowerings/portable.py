@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 LOWEST = float(np.finfo(np.float32).min)
 
 
-def relu_mask(g: Graph, y: str) -> str:
-    """1 where the output of a ReLU is positive, else 0."""
-    return g.op("Sign", y)
-
-
 def clip_gradient(g: Graph, dy: str, y: str, low: float | None, high: float | None) -> str:
-    """Pass `dy` where the clipped value is strictly inside its bounds."""
+    """Pass `dy` where the clipped value is strictly inside its bounds; a ReLU's only one is 0.
+
+    OpenVINO and TensorRT fuse the comparisons and the choice into one pass over memory. Sign times
+    `dy` says the same for a ReLU, but OpenVINO computes Sign by a plain loop on float32.
+    """
     inside = [g.op("Greater", y, g.scalar(low))] if low is not None else []
     inside += [g.op("Less", y, g.scalar(high))] if high is not None else []
     if not inside:
@@ -257,7 +256,6 @@ def phase_weight(
 
 
 FORMS: dict[str, Callable[..., Any]] = {
-    "relu_mask": relu_mask,
     "clip_gradient": clip_gradient,
     "channel_scale": channel_scale,
     "conv_input_gradient": conv_input_gradient,

@@ -102,7 +102,7 @@ def relu(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     """dx = dy where y > 0; nothing to do where dy is known to vanish elsewhere."""
     if dys[0] in g.vanishing:
         return (dys[0],)
-    return (g.mul(str(dys[0]), g.lower("relu_mask", node.outputs[0])),)
+    return (g.lower("clip_gradient", str(dys[0]), node.outputs[0], 0.0, None),)
 
 
 def clip(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

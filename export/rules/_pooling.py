@@ -39,7 +39,8 @@ def max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     x, y = node.inputs[0], node.outputs[0]
     if dys[0] is None or not g.is_rectified(x) or _asked(g, x):
         return plain_max_pool(g, node, dys)
-    (dx,) = plain_max_pool(g, node, (g.mul(dys[0], g.lower("relu_mask", y)), *dys[1:]))
+    masked = g.lower("clip_gradient", dys[0], y, 0.0, None)
+    (dx,) = plain_max_pool(g, node, (masked, *dys[1:]))
     g.vanishing.add(str(dx))
     return (dx,)
 

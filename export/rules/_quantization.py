@@ -47,7 +47,7 @@ def quantize_unclipped(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     if rectifies(g, node):
         ys = _dequantized(g, node)
         if ys:
-            dy = g.mul(dy, g.lower("relu_mask", ys[0]))
+            dy = str(g.lower("clip_gradient", dy, ys[0], 0.0, None))
         else:
             dy = portable.clip_gradient(g, dy, node.inputs[0], 0.0, None)
     return dy, *_none(node)
