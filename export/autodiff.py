@@ -103,7 +103,7 @@ def _collect(g: Graph, pending: dict[str, list[str]], value: str) -> str | None:
         return None
     total = arrived[0]
     for dy in arrived[1:]:
-        total = g.add(total, dy)
+        total = str(g.lower("accumulate", total, dy))
     pending[value] = [total]
     return total
 

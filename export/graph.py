@@ -39,6 +39,8 @@ class Graph:
         Cotangents known to be zero wherever their forward value is not positive.
     kept : set of str
         Forward values at which rounding to a range of integers cuts no cotangent off.
+    blocked : dict
+        What `lowerings.blocked` has found out about the layout of values.
     zero_tails : dict
         Cropped values whose crop was zeros only: {name: (value before the crop, rows per axis)}.
     """
@@ -59,6 +61,7 @@ class Graph:
         self.asked: set[str] = set()
         self.vanishing: set[str] = set()
         self.kept: set[str] = set()
+        self.blocked: dict[str, int | None] = {}
         self.zero_tails: dict[str, tuple[str, list[int]]] = {}
         self._counter = 0
 

@@ -30,6 +30,11 @@ def clip_gradient(g: Graph, dy: str, y: str, low: float | None, high: float | No
     return g.op("Where", both, dy, g.scalar(0.0))
 
 
+def accumulate(g: Graph, a: str, b: str) -> str:
+    """Sum of two cotangents of a value."""
+    return g.add(a, b)
+
+
 def channel_scale(g: Graph, dy: str, scale: NDArray[Any], rank: int) -> str:
     """Multiply channel c of an (N, C, ...) value by scale[c]."""
     return g.mul(dy, g.const(scale.reshape(-1, *[1] * (rank - 2)), np.float32))
@@ -256,6 +261,7 @@ def phase_weight(
 
 
 FORMS: dict[str, Callable[..., Any]] = {
+    "accumulate": accumulate,
     "clip_gradient": clip_gradient,
     "channel_scale": channel_scale,
     "conv_input_gradient": conv_input_gradient,
