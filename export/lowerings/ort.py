@@ -9,7 +9,7 @@ channels are cut by cutting the weights of the Conv that made them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,30 +49,6 @@ def channel_scale(g: Graph, dy: str, scale: NDArray[Any], rank: int) -> str:
     if rank != 4:
         return portable.channel_scale(g, dy, scale, rank)
     return _depthwise(g, dy, np.asarray(scale, np.float32).reshape(-1, 1, 1, 1))
-
-
-def conv_input_gradient(g: Graph, dy: str, weight: NDArray[Any], window: Window, group: int) -> str:
-    """As the portable form, but with one Conv per phase where that keeps the blocked layout.
-
-    Merged phases of a depth-wise Conv would be a grouped Conv with several outputs per channel,
-    which has no blocked form; those of an ordinary one compute with zeros, for 16 taps instead of
-    9 where the kernel is 3 x 3 and the stride 2.
-    """
-    depthwise = group == weight.shape[0] and weight.shape[1] == 1 and group > 1
-    wide = group == 1 and weight.shape[1] >= blocked.BLOCK
-    if set(window.strides) == {1} or not (depthwise or wide) or window.rank != 2:
-        return portable.conv_input_gradient(g, dy, weight, window, group)
-    axes = [window.axis(i) for i in range(2)]
-    by_input = portable.swap_channels(weight, group)
-    parts = {}
-    for phase in product(*(range(s) for s in window.strides)):
-        if all(axis.taps[a] for axis, a in zip(axes, phase, strict=True)):
-            spans = [portable.phase_span(axis, a) for axis, a in zip(axes, phase, strict=True)]
-            kernel = portable.phase_weight(by_input, window, phase, spans)
-            parts[phase] = portable.conv(g, dy, kernel, portable.phase_pads(window, spans), group)
-    if not parts:  # every window sees padding only
-        return portable.conv_input_gradient(g, dy, weight, window, group)
-    return portable.place_phases(g, parts, window, len(by_input))
 
 
 def interleave(g: Graph, phases: str, window: Window, channel_major: bool) -> str:
@@ -193,7 +169,7 @@ FORMS: dict[str, Callable[..., Any]] = {
     "accumulate": accumulate,
     "clip_gradient": clip_gradient,
     "channel_scale": channel_scale,
-    "conv_input_gradient": conv_input_gradient,
+    "conv_input_gradient": portable.conv_input_gradient,
     "interleave": interleave,
     "max_pool_gradient": max_pool_gradient,
     "split_channels": split_channels,

@@ -14,20 +14,22 @@ if TYPE_CHECKING:
     from ..rules.geometry import Axis, Window
 
 LOWEST = float(np.finfo(np.float32).min)
+FEW = 16
+"""Fewer channels than this waste a part of an engine's registers."""
+MOST_PHASES = 16
 
 
 def clip_gradient(g: Graph, dy: str, y: str, low: float | None, high: float | None) -> str:
     """Pass `dy` where the clipped value is strictly inside its bounds; a ReLU's only one is 0.
 
-    OpenVINO and TensorRT fuse the comparisons and the choice into one pass over memory. Sign times
+    OpenVINO and TensorRT fuse a comparison and its choice into one pass over memory. Sign times
     `dy` says the same for a ReLU, but OpenVINO computes Sign by a plain loop on float32.
     """
-    inside = [g.op("Greater", y, g.scalar(low))] if low is not None else []
-    inside += [g.op("Less", y, g.scalar(high))] if high is not None else []
-    if not inside:
-        return dy
-    both = inside[0] if len(inside) == 1 else g.op("And", *inside)
-    return g.op("Where", both, dy, g.scalar(0.0))
+    if low is not None:
+        dy = g.op("Where", g.op("Greater", y, g.scalar(low)), dy, g.scalar(0.0))
+    if high is not None:
+        dy = g.op("Where", g.op("Less", y, g.scalar(high)), dy, g.scalar(0.0))
+    return dy
 
 
 def accumulate(g: Graph, a: str, b: str) -> str:
@@ -82,11 +84,13 @@ def shift(g: Graph, x: str, begin: Sequence[int], end: Sequence[int], fill: floa
 
 
 def conv_input_gradient(g: Graph, dy: str, weight: NDArray[Any], window: Window, group: int) -> str:
-    """Cotangent of the input of a Conv: one stride-1 Conv, whatever the stride.
+    """Cotangent of the input of a Conv, in Convs of stride 1 whatever the stride.
 
     With stride s, input element s * m + a receives sum_q W[q]^T dy[m + shift(a, q)]: every phase a
-    is a small stride-1 Conv of dy. All phases are one Conv with s_h * s_w * C output channels,
-    followed by an interleaving (DepthToSpace). See `rules.geometry.Axis`.
+    is a small stride-1 Conv of dy, and an interleaving (DepthToSpace) brings the phases to their
+    places. See `rules.geometry.Axis`. All phases can be one Conv with s_h * s_w * C outputs, which
+    computes with zeros where they have unlike taps: 16 instead of 9 for a 3 x 3 kernel and stride
+    2. That pays for an image's few channels; a depth-wise Conv would become a grouped one.
     """
     by_input = swap_channels(weight, group)
     if set(window.strides) == {1}:
@@ -101,17 +105,28 @@ def conv_input_gradient(g: Graph, dy: str, weight: NDArray[Any], window: Window,
     axes = [window.axis(i) for i in range(window.rank)]
     phases = list(product(*(range(s) for s in window.strides)))
     used = [p for p in phases if all(axis.taps[a] for axis, a in zip(axes, p, strict=True))]
-    if len(used) == 1:
-        spans = [phase_span(axis, a) for axis, a in zip(axes, used[0], strict=True)]
-        single = phase_weight(by_input, window, used[0], spans)
-        one = conv(g, dy, single, phase_pads(window, spans), group)
-        return place_phases(g, {used[0]: one}, window, by_input.shape[0])
+    if len(used) == 1 or (used and _apart(window, used, weight.shape[1], group)):
+        parts = {}
+        for phase in used:
+            spans = [phase_span(axis, a) for axis, a in zip(axes, phase, strict=True)]
+            kernel = phase_weight(by_input, window, phase, spans)
+            parts[phase] = conv(g, dy, kernel, phase_pads(window, spans), group)
+        return place_phases(g, parts, window, by_input.shape[0])
     spans = [axis.span() for axis in axes]
     stacked = np.stack([phase_weight(by_input, window, p, spans) for p in phases], axis=1)
     merged = stacked.reshape(-1, *stacked.shape[2:])
     return g.lower(
         "interleave", conv(g, dy, merged, phase_pads(window, spans), group), window, True
     )
+
+
+def _apart(window: Window, phases: Sequence[tuple[int, ...]], inputs: int, group: int) -> bool:
+    """Whether phases are better computed by a Conv each."""
+    axes = [window.axis(i) for i in range(window.rank)]
+    reach = np.prod([high - low + 1 for low, high in (axis.span() for axis in axes)])
+    alike = int(reach) * int(np.prod(window.strides)) == np.prod(window.kernel)
+    depthwise = inputs == 1 and group > 1
+    return depthwise or (inputs >= FEW and not alike and len(phases) <= MOST_PHASES)
 
 
 def interleave(g: Graph, phases: str, window: Window, channel_major: bool) -> str:
