@@ -1,9 +1,12 @@
-"""Where the time of one gradient goes, by kind of node, against the floor of two forward passes.
+"""Where the time of one gradient goes, on the engines of a CPU, in passes of their own forward.
 
-ONNX Runtime's own profile of one thread, medians per node over the runs, on the networks in
-PYSAL_DATA.
+One image on one thread; the engines' own profiles, medians per node over the runs. A gradient
+cannot take less than about two forward passes: the forward pass itself and, for every product of
+it, the product with the transposed weights. What it takes beyond is the rest of the groups.
+Networks are those of `bench_engines.py`.
 
-    python benchmarks/profile_gradient.py [--out FILE] [--runs N]
+    python benchmarks/profile_gradient.py [--networks resnet50,...] [--engines ort,...] [--runs N]
+        [--out FILE]
 """
 
 from __future__ import annotations
@@ -14,74 +17,138 @@ import json
 import os
 import statistics
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from bench_engines import ENGINES, NETWORKS, SIZES, export, make_network
 from timing import environment, write_json
 
-from pysal.backends.ort import OrtClassifier
-from pysal.types import Target
+from pysal.backends.ort_session import OrtSession
+from pysal.export import PreparedModel, build_forward, build_gradient, prepare
+from pysal.types import Array
 
-DATA = Path(os.environ.get("PYSAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 RESULTS = Path(__file__).parent / "results" / "profile.json"
-NETWORKS = ("squeezenet1.1", "mobilenet_v2")
-LAYOUT = {"ReorderInput", "ReorderOutput", "Transpose", "Concat", "Reshape", "Slice", "Split"}
+PRODUCTS = {"Conv", "Convolution", "GroupConvolution", "Gemm", "FullyConnected", "MatMul"}
+LAYOUT = {
+    *("Reorder", "ReorderInput", "ReorderOutput", "Transpose", "Concat", "Reshape", "Slice"),
+    *("Split", "VariadicSplit", "Pad", "DepthToSpace", "Gather", "Squeeze", "Unsqueeze", "Expand"),
+}
+POOLS = {"MaxPool", "AveragePool", "AvgPool", "Interpolate", "Resize"}
+Rows = Iterable[tuple[str, str, float]]
 
 
 def kind_of(op_type: str, name: str) -> str:
-    """Group of a node: what the forward pass needs anyway, and what the gradient adds."""
-    appended = name.startswith("pysal/")
-    if op_type == "Conv":
-        return "convolution, added" if appended else "convolution, forward"
-    if op_type in ("HardSigmoid", "Mul"):
-        return "masks"
-    return "layout" if op_type in LAYOUT else "other"
+    """Group of a node: what it does, and whether the gradient has added it."""
+    op_type = op_type.removeprefix("Fused")
+    if op_type in LAYOUT:  # the engines' own reorderings belong to no side
+        return "layout"
+    side = "added" if "pysal/" in name else "forward"
+    if op_type in PRODUCTS:
+        return f"products, {side}"
+    return f"pooling, {side}" if op_type in POOLS else f"element-wise, {side}"
 
 
-def node_times(path: str) -> dict[str, float]:
+def grouped(rows: Rows) -> dict[str, float]:
     """Milliseconds per group: sums of the medians of the nodes."""
     durations: dict[tuple[str, str], list[float]] = collections.defaultdict(list)
-    for event in json.loads(Path(path).read_text()):
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            name = event["name"].removesuffix("_kernel_time")
-            durations[event["args"]["op_name"], name].append(event["dur"] / 1e3)
+    for op_type, name, milliseconds in rows:
+        durations[op_type, name].append(milliseconds)
     groups: dict[str, float] = collections.defaultdict(float)
     for (op_type, name), values in durations.items():
         groups[kind_of(op_type, name)] += statistics.median(values)
     return dict(groups)
 
 
-def profile(network: str, runs: int) -> dict[str, Any]:
-    """Node times of forward and gradient sessions, and their ratio to the floor."""
+def feeds(prepared: PreparedModel) -> dict[str, Array]:
+    """One image and cotangents that ask for one logit."""
+    draw = np.random.default_rng(0)
+    image = draw.normal(size=(1, *prepared.input_shape)).astype(np.float32)
+    seed = np.eye(1, prepared.num_classes, dtype=np.float32)
+    return {
+        prepared.input_name: image,
+        "pysal/seed": seed,
+        "pysal/seed_probability": np.zeros_like(seed),
+    }
+
+
+def on_ort(model: onnx.ModelProto, given: dict[str, Array], runs: int) -> Rows:
+    """Kernel times of ONNX Runtime's profile, in the session that explanations use."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYSAL_ORT_PROFILE"] = str(Path(folder) / "ort")
-        clf = OrtClassifier(DATA / "models" / f"{network}.onnx", threads=1)
-        clf.prepare({"grad"})
-        x = np.random.default_rng(0).normal(size=(1, *clf.info.input_shape)).astype(np.float32)
-        for _ in range(runs):
-            clf.score(x)
-            clf.value_and_grad(x, Target(np.zeros(1, np.int64)))
-        forward, gradient = (
-            node_times(session._session.end_profiling()) for session in clf._sessions.values()
-        )
-    del os.environ["PYSAL_ORT_PROFILE"]
-    floor = 2 * sum(forward.values())
-    total = sum(gradient.values())
-    return {"forward": forward, "gradient": gradient, "floor": floor, "over floor": total / floor}
+        shapes = {name: array.shape for name, array in given.items()}
+        session = OrtSession(model.SerializeToString(), threads=1, shapes=shapes, outputs=())
+        del os.environ["PYSAL_ORT_PROFILE"]
+        inner = session._session
+        for _ in range(runs + 1):
+            inner.run(None, {i.name: given[i.name] for i in inner.get_inputs()})
+        events = json.loads(Path(inner.end_profiling()).read_text())
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            name = event["name"].removesuffix("_kernel_time")
+            yield event["args"]["op_name"], name, event["dur"] / 1e3
+
+
+def on_openvino(model: onnx.ModelProto, given: dict[str, Array], runs: int, hint: str) -> Rows:
+    """Times of executed nodes."""
+    import openvino as ov
+
+    core = ov.Core()
+    read = core.read_model(model.SerializeToString(), b"")
+    read.reshape({port: given[port.any_name].shape for port in read.inputs})
+    settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 1, "PERF_COUNT": True}
+    request = core.compile_model(read, "CPU", settings).create_infer_request()
+    arrays = {port.any_name: given[port.any_name] for port in read.inputs}
+    for _ in range(runs + 1):
+        request.infer(arrays)
+        for node in request.get_profiling_info():
+            if node.status == ov.ProfilingInfo.Status.EXECUTED:
+                yield node.node_type, node.node_name, node.real_time.total_seconds() * 1e3
+
+
+def profile(prepared: PreparedModel, engine: str, runs: int) -> dict[str, Any]:
+    """Groups of the forward and the gradient session, and the gradient in forward passes."""
+    given = feeds(prepared)
+    lowering = "ort" if engine == "ort" else "portable"
+    models = {
+        "forward": build_forward(prepared),
+        "gradient": build_gradient(prepared, lowering=lowering),
+    }
+    found: dict[str, Any] = {}
+    for name, model in models.items():
+        if engine == "ort":
+            rows = on_ort(model, given, runs)
+        else:
+            rows = on_openvino(model, given, runs, "bf16" if engine.endswith("bf16") else "f32")
+        found[name] = {group: round(ms, 3) for group, ms in grouped(rows).items()}
+    whole = sum(found["forward"].values())
+    shares = {group: round(ms / whole, 3) for group, ms in found["gradient"].items()}
+    found["in forward passes"] = dict(sorted(shares.items(), key=lambda item: -item[1]))
+    found["gradient / forward"] = round(sum(found["gradient"].values()) / whole, 3)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--engines", default=",".join(ENGINES))
+    parser.add_argument("--runs", type=int, default=20)
     options = parser.parse_args()
-    record = {network: profile(network, options.runs) for network in NETWORKS}
-    for network, row in record.items():
-        print(f"{network}: {sum(row['gradient'].values()):.1f} ms, {row['over floor']:.2f} x floor")
-        for group, value in sorted(row["gradient"].items(), key=lambda item: -item[1]):
-            print(f"  {group:24} {value:6.2f} ms")
-    write_json(options.out, {"milliseconds": record, "environment": environment()})
+    record: dict[str, Any] = {}
+    for network in options.networks.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            size = SIZES.get(network, 224)
+            path = export(make_network(network), size, Path(folder) / f"{network}.onnx")
+            prepared = prepare(path)
+        for engine in options.engines.split(","):
+            row = profile(prepared, engine, options.runs)
+            record.setdefault(network, {})[engine] = row
+            print(f"{network} {engine}: {row['gradient / forward']} forward passes", flush=True)
+            print("  " + ", ".join(f"{k} {v}" for k, v in row["in forward passes"].items()))
+        write_json(options.out, {"milliseconds": record, "environment": environment()})
 
 
 if __name__ == "__main__":
