@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from pysal.errors import PysalError
 from pysal.export import build_gradient, prepare
 
-IMAGES = 2
+IMAGES, ROUNDINGS = 2, 3
 
 
 def main() -> None:
@@ -61,6 +61,10 @@ def cell(options: argparse.Namespace) -> dict[str, Any]:
         target = net(x).argmax(1)
     exact, own = (gradient(net, x, target, kind) for kind in (torch.float64, torch.float32))
     found["torch_float32"] = relative(own.numpy(), exact.numpy())
+    found["rounded_weights"] = max(
+        relative(gradient(rounded(net, seed), x, target, torch.float64).numpy(), exact.numpy())
+        for seed in range(ROUNDINGS)
+    )
     sms = [int(sm) for sm in options.sm.split(",") if sm]
     found["rules"] = {}
     for rules in options.rules.split(","):
@@ -130,6 +134,14 @@ def gradient(net: nn.Module, x: Tensor, target: Tensor, dtype: torch.dtype) -> T
     wide(given).gather(1, target[:, None]).sum().backward()
     assert given.grad is not None
     return given.grad.double()
+
+
+def rounded(net: nn.Module, seed: int) -> nn.Module:
+    """The network in float64 with weights off by about one rounding of float32."""
+    moved, draw = copy.deepcopy(net).double(), torch.Generator().manual_seed(seed)
+    for weight in moved.parameters():
+        weight *= 1.0 + 2.0**-24 * torch.randn(weight.shape, generator=draw, dtype=torch.float64)
+    return moved
 
 
 def relative(found: np.ndarray, exact: np.ndarray) -> float:
