@@ -1,0 +1,46 @@
+"""Write concatenations that begin with an earlier one as that one and what is new.
+
+Concat(a, b, c) = Concat(Concat(a, b), c). Exporters of dense blocks write the left side, every
+layer with all layers before it: backward that is a cut into as many pieces as there are layers, and
+the sums of the pieces, N^2 of each. The right side is cut in two, and the wide part is summed at
+once. Forward the same numbers are copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import onnx
+from onnx import TensorProto, helper
+
+from ..nodes import value_types
+
+
+def nest_concats(model: onnx.ModelProto, asked: Collection[str] = ()) -> int:
+    """Rewrite in place; return the number of Concats that now read an earlier one.
+
+    Values in `asked` are not read anew: their own cotangents are wanted, and a reader more would
+    add to them.
+    """
+    shapes, types = value_types(model)
+    earlier: dict[tuple[int, tuple[str, ...]], str] = {}
+    count = 0
+    for node in model.graph.node:
+        value = node.output[0]
+        rank = len(shapes.get(value, ()))
+        if node.op_type != "Concat" or types.get(value) != TensorProto.FLOAT or not rank:
+            continue
+        axis, parts = _axis(node) % rank, tuple(node.input)
+        for length in range(len(parts) - 1, 1, -1):
+            whole = earlier.get((axis, parts[:length]))
+            if whole is not None:
+                node.input[:] = [whole, *parts[length:]]
+                count += 1
+                break
+        if value not in asked:
+            earlier.setdefault((axis, parts), value)
+    return count
+
+
+def _axis(node: onnx.NodeProto) -> int:
+    return next(int(helper.get_attribute_value(a)) for a in node.attribute if a.name == "axis")
