@@ -20,9 +20,11 @@ def nest_concats(model: onnx.ModelProto, asked: Collection[str] = ()) -> int:
     """Rewrite in place; return the number of Concats that now read an earlier one.
 
     Values in `asked` are not read anew: their own cotangents are wanted, and a reader more would
-    add to them.
+    add to them. Concats of dequantized values stay: engines run them on integers, as long as each
+    stands between its own pairs.
     """
     shapes, types = value_types(model)
+    dequantized = {n.output[0] for n in model.graph.node if n.op_type == "DequantizeLinear"}
     earlier: dict[tuple[int, tuple[str, ...]], str] = {}
     count = 0
     for node in model.graph.node:
@@ -31,9 +33,10 @@ def nest_concats(model: onnx.ModelProto, asked: Collection[str] = ()) -> int:
         if node.op_type != "Concat" or types.get(value) != TensorProto.FLOAT or not rank:
             continue
         axis, parts = _axis(node) % rank, tuple(node.input)
+        if not dequantized.isdisjoint(parts):
+            continue
         for length in range(len(parts) - 1, 1, -1):
-            whole = earlier.get((axis, parts[:length]))
-            if whole is not None:
+            if whole := earlier.get((axis, parts[:length])):
                 node.input[:] = [whole, *parts[length:]]
                 count += 1
                 break

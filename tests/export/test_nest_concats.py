@@ -142,6 +142,20 @@ def test_what_is_no_chain_stays() -> None:
     assert model.SerializeToString(deterministic=True) == before
 
 
+def test_integer_kernels_keep_their_concatenations() -> None:
+    net = Net(np.random.default_rng(1).normal(size=(2, 3, 4, 4)))
+    scale, zero = net.const(0.05), net.const(128, np.uint8)
+    integers = [
+        net.op("QuantizeLinear", net.op(f, "x"), scale, zero) for f in ("Tanh", "Sin", "Cos")
+    ]
+    a, b, c = (net.op("DequantizeLinear", q, scale, zero) for q in integers)
+    joined = [net.op("Concat", a, b, axis=1), net.op("Concat", a, b, c, axis=1)]
+    sums = [net.op("ReduceSum", value, net.ints(1, 2, 3)) for value in joined]
+    model = prepare(net.case(net.op("Sum", *sums)).model).model
+    assert [len(parts) for parts in concats(model)] == [2, 3]
+    assert nest_concats(model) == 0
+
+
 def test_axes_may_be_counted_from_the_end_and_sizes_are_left_alone() -> None:
     net = Net(np.random.default_rng(1).normal(size=(2, 3, 4, 4)))
     a, b = net.op("Tanh", "x"), net.op("Sigmoid", "x")
