@@ -163,7 +163,7 @@ def _fresh_graph(
     model = onnx.ModelProto()
     model.CopyFrom(prepared.model)
     if asked is not None:
-        nest_concats(model, asked)
+        nest_concats(model, asked, spare_convs=lowering == "ort")
     g = Graph(model, lowering)
     del model.graph.output[:]
     return g

@@ -45,7 +45,7 @@ def concats(model: onnx.ModelProto) -> list[list[str]]:
 def plain(prepared: PreparedModel, monkeypatch: pytest.MonkeyPatch, **options) -> onnx.ModelProto:
     """The gradient model of the file's own concatenations."""
     with monkeypatch.context() as patch:
-        patch.setattr(build, "nest_concats", lambda model, asked: 0)
+        patch.setattr(build, "nest_concats", lambda *args, **options: 0)
         return build_gradient(prepared, **options)
 
 
@@ -108,6 +108,14 @@ def test_a_concatenation_whose_cotangent_is_asked_gets_no_new_reader() -> None:
     asked = [n.output[0] for n in model.graph.node if n.op_type == "Concat"][2]
     assert nest_concats(model, [asked]) == 4  # the next one reads the one before
     assert not any(asked in parts for parts in concats(model))
+
+
+def test_images_of_convs_are_left_to_the_lowering_that_cuts_convs(monkeypatch) -> None:
+    prepared = prepare(network(normalized=False))
+    kept = plain(prepared, monkeypatch, lowering="ort")
+    assert build_gradient(prepared, lowering="ort") == kept
+    other = plain(prepared, monkeypatch, lowering="portable")
+    assert len(build_gradient(prepared, lowering="portable").graph.node) < len(other.graph.node)
 
 
 def test_a_walk_from_a_layer_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
