@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import re
 import tempfile
 import time
 import warnings
@@ -197,8 +198,9 @@ def tensorrt(model: bytes, sms: list[int]) -> dict[str, str]:
 
 
 def line(error: object) -> str:
-    """The first line that says something."""
-    lines = [part.strip() for part in str(error).splitlines() if part.strip()]
+    """The first line that says something; torch's exporter has that in a summary at the end."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error)).partition("## Exception summary")
+    lines = [part.strip() for part in (text[2] or text[0]).splitlines() if part.strip()]
     return f"{type(error).__name__}: {lines[0][:160] if lines else ''}".removeprefix("str: ")
 
 

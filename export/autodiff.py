@@ -10,6 +10,7 @@ from .graph import Graph
 from .nodes import Node
 from .quantized import is_integer_op
 from .rules.table import RuleTable
+from .sums import add_up
 
 
 def backward(
@@ -101,9 +102,7 @@ def _collect(g: Graph, pending: dict[str, list[str]], value: str) -> str | None:
     arrived = pending.get(value)
     if not arrived:
         return None
-    total = arrived[0]
-    for dy in arrived[1:]:
-        total = str(g.lower("accumulate", total, dy))
+    total = add_up(g, arrived, g.shape(value))
     pending[value] = [total]
     return total
 

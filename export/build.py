@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import onnx
 from onnx import TensorProto, helper
@@ -25,6 +25,7 @@ from .autodiff import backward, unsupported
 from .graph import Graph
 from .model import PreparedModel
 from .passes.multipliers import add_multipliers
+from .passes.nest_concats import nest_concats
 from .passes.prune import prune
 from .passes.read import check_model
 from .passes.shapes import BATCH
@@ -125,8 +126,8 @@ def build_gradient(
         A value of `wrt` that the start does not depend on in a differentiable way.
     """
     table = find_table(TABLES, rules)
-    g = _fresh_graph(prepared, lowering)
     values = [prepared.input_name if w == INPUT else w for w in wrt]
+    g = _fresh_graph(prepared, lowering, asked=values)
     prepared.check_layers([v for v in values if v != prepared.input_name])
     if start is None:
         g.kept.update(scores_of(g, prepared.logits))
@@ -152,10 +153,17 @@ def unsupported_ops(prepared: PreparedModel, rules: str = "gradient") -> dict[st
     return found
 
 
-def _fresh_graph(prepared: PreparedModel, lowering: str) -> Graph:
-    """A copy of the prepared model without outputs, ready to be extended."""
+def _fresh_graph(
+    prepared: PreparedModel, lowering: str, asked: Collection[str] | None = None
+) -> Graph:
+    """A copy of the prepared model without outputs, ready to be extended.
+
+    Where a backward pass follows, `asked` are the values whose cotangents are wanted.
+    """
     model = onnx.ModelProto()
     model.CopyFrom(prepared.model)
+    if asked is not None:
+        nest_concats(model, asked, spare_convs=lowering == "ort")
     g = Graph(model, lowering)
     del model.graph.output[:]
     return g
