@@ -76,6 +76,9 @@ def make_network(name: str) -> torch.nn.Module:
     """Random weights; batch statistics of one random batch, so that activations are sane."""
     torch.manual_seed(0)
     network = getattr(torchvision_models(), name)(weights=None, **NETWORKS[name])
+    for weight in network.parameters():  # ViT's head begins as zeros, and so would its gradient
+        if weight.dim() > 1 and not weight.any():
+            torch.nn.init.normal_(weight, std=0.02)
     normalizations = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     for module in normalizations:
         module.momentum = None
