@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _smooth
+from ._blocked import blocked_channels
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -45,19 +46,6 @@ def hard_swish_gradient(g: Graph, dy: str, x: str) -> str:
     rest = g.op("HardSigmoid", over, alpha=-STEEP, beta=0.5)  # 1 - e
     slope = g.add(_affine(g, clipped, channels, THIRD, 3 * THIRD - 1.0), rest)
     return g.mul(dy, slope)
-
-
-def blocked_channels(g: Graph, x: str) -> int | None:
-    """Number of channels of a forward value that is in the blocked layout, as far as one can tell.
-
-    None for everything else, tokens and values with channels last among them.
-    """
-    shape, node = g.shape(x), g.producer(x)
-    if shape is None or len(shape) != 4 or node is None:
-        return None
-    while node is not None and node.op_type in ("BatchNormalization", "Add"):
-        node = g.producer(node.inputs[0])
-    return shape[1] if node is not None and node.op_type == "Conv" else None
 
 
 def _affine(g: Graph, x: str, channels: int, scale: float, shift: float = 0.0) -> str:

@@ -10,7 +10,7 @@ from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
     from ..graph import Graph
-    from ..nodes import Node
+    from ..nodes import Node, Shape
 
 
 def register(table: RuleTable) -> None:
@@ -52,7 +52,17 @@ def mul(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     if whole is not None:
         return whole
     a, b = node.inputs
+    sizes = [g.shape(name) or () for name in (a, b)]
+    if _is_gate(sizes[1], sizes[0]):
+        return tuple(g.lower("gate_gradient", dys[0], a, b, sizes[0]))
+    if _is_gate(sizes[0], sizes[1]):
+        return tuple(g.lower("gate_gradient", dys[0], b, a, sizes[1])[::-1])
     return g.mul(str(dys[0]), b), g.mul(str(dys[0]), a)
+
+
+def _is_gate(gate: Shape, x: Shape) -> bool:
+    """Whether a shape is (N, C, 1, 1) beside (N, C, H, W)."""
+    return len(gate) == len(x) == 4 and gate == (*x[:2], 1, 1) and gate != x
 
 
 def div(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
