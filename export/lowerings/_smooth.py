@@ -19,10 +19,13 @@ def silu_gradient(g: Graph, dy: str, x: str, s: str, y: str) -> str:
 
 
 def hard_swish_gradient(g: Graph, dy: str, x: str) -> str:
-    """dy (h + x / 6 [0 < h < 1]) with h = clip(x / 6 + 1/2, 0, 1)."""
-    h = g.op("HardSigmoid", x, alpha=1.0 / 6.0, beta=0.5)
-    inner = g.lower("clip_gradient", g.mul(x, g.scalar(1.0 / 6.0)), h, 0.0, 1.0)
-    return g.mul(dy, g.add(h, inner))
+    """dy (x / 3 + 1/2) between -3 and 3, 0 below and dy above.
+
+    By comparisons, which OpenVINO fuses; it computes HardSigmoid by a plain loop.
+    """
+    slope = g.add(g.mul(x, g.scalar(1.0 / 3.0)), g.scalar(0.5))
+    low = g.op("Where", g.op("Less", x, g.scalar(3.0)), g.mul(dy, slope), dy)
+    return g.op("Where", g.op("Greater", x, g.scalar(-3.0)), low, g.scalar(0.0))
 
 
 FORMS: dict[str, Callable[..., Any]] = {
