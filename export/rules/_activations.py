@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .table import Cotangents
+
 if TYPE_CHECKING:
     from ..graph import Graph
     from ..nodes import Node
@@ -53,3 +55,17 @@ def _steps(g: Graph, x: str, gate: str) -> list[Node]:
         steps.append(node)
         gate = computed[0]
     return steps
+
+
+def activation_gradient(g: Graph, node: Node, dy: str) -> Cotangents | None:
+    """Cotangents of the factors of x * sigmoid(x), all of it at x; None for other products.
+
+    None too where the cotangent of the gate itself is wanted.
+    """
+    for x, gate in (node.inputs, node.inputs[::-1]):
+        maker = g.producer(gate)
+        if maker is None or maker.op_type != "Sigmoid" or maker.inputs[0] != x or gate in g.asked:
+            continue
+        dx = g.lower("silu_gradient", dy, x, gate, node.outputs[0])
+        return [dx if value == x else None for value in node.inputs]
+    return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ._activations import activation_gradient
 from .table import Cotangents, RuleTable
 
 if TYPE_CHECKING:
     from ..graph import Graph
-    from ..nodes import Node
+    from ..nodes import Node, Shape
 
 
 def register(table: RuleTable) -> None:
@@ -46,9 +47,22 @@ def sub(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def mul(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """y = a * b."""
+    """y = a * b; SiLU, x * sigmoid(x), as the one activation that it is."""
+    whole = activation_gradient(g, node, str(dys[0]))
+    if whole is not None:
+        return whole
     a, b = node.inputs
+    sizes = [g.shape(name) or () for name in (a, b)]
+    if _is_gate(sizes[1], sizes[0]):
+        return tuple(g.lower("gate_gradient", dys[0], a, b, sizes[0]))
+    if _is_gate(sizes[0], sizes[1]):
+        return tuple(g.lower("gate_gradient", dys[0], b, a, sizes[1])[::-1])
     return g.mul(str(dys[0]), b), g.mul(str(dys[0]), a)
+
+
+def _is_gate(gate: Shape, x: Shape) -> bool:
+    """Whether a shape is (N, C, 1, 1) beside (N, C, H, W)."""
+    return len(gate) == len(x) == 4 and gate == (*x[:2], 1, 1) and gate != x
 
 
 def div(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
@@ -155,11 +169,8 @@ def hard_sigmoid(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
 
 
 def hard_swish(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """y = x * h(x) with h = clip(x / 6 + 1/2, 0, 1): dy/dx = h + x * h'(x)."""
-    x = node.inputs[0]
-    h = g.op("HardSigmoid", x, alpha=1.0 / 6.0, beta=0.5)
-    inner = g.lower("clip_gradient", g.mul(x, g.scalar(1.0 / 6.0)), h, 0.0, 1.0)
-    return (g.mul(str(dys[0]), g.add(h, inner)),)
+    """y = x * h(x) with h = clip(x / 6 + 1/2, 0, 1): dx = dy * (h + x * h'(x))."""
+    return (g.lower("hard_swish_gradient", str(dys[0]), node.inputs[0]),)
 
 
 def tanh(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

@@ -83,7 +83,7 @@ def global_average_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     shape = g.static_shape(node.inputs[0], node)
     area = np.prod([size or 1 for size in shape[2:]])
     scaled = g.mul(str(dys[0]), g.scalar(1.0 / area))
-    return (g.op("Expand", scaled, g.ints([1, *(size or 1 for size in shape[1:])])),)
+    return (g.lower("spread", scaled, (None, *shape[1:])),)
 
 
 def global_max_pool(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

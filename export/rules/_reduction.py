@@ -125,4 +125,4 @@ def _expand(g: Graph, dy: str, node: Node) -> str:
     axes = _axes(g, node, len(shape))
     if any(shape[a] is None for a in axes):
         return g.op("Expand", dy, g.op("Shape", node.inputs[0]))
-    return g.op("Expand", dy, g.ints(size or 1 for size in shape))
+    return str(g.lower("spread", dy, shape))

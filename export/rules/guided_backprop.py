@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import _quantization
-from ._activations import ACTIVATIONS, self_gate
+from ._activations import ACTIVATIONS, activation_gradient, self_gate
 from .gradient import GRADIENT
 from .table import Cotangents, Rule
 
@@ -38,6 +38,9 @@ def mul(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     if found is None:
         return GRADIENT.rules["Mul"](g, node, dys)
     x, gate, steps = found
+    whole = activation_gradient(g, node, str(dys[0]))
+    if whole is not None:
+        return [g.op("Relu", dx) if dx is not None else None for dx in whole]
     through = g.mul(str(dys[0]), x)
     for step in steps:
         dxs = GRADIENT.rules[step.op_type](g, step, (through,))
