@@ -11,13 +11,13 @@ from typing import Any
 
 from pysal.errors import OptionError
 
-from . import _gates, _gates_ort, _normalize, _normalize_ort, _smooth, _smooth_ort, ort, portable
+from . import _gates, _gates_ort, _smooth, _smooth_ort, ort, portable
 
 Lowering = Mapping[str, Callable[..., Any]]
 
 LOWERINGS: dict[str, Lowering] = {
-    "portable": {**portable.FORMS, **_smooth.FORMS, **_gates.FORMS, **_normalize.FORMS},
-    "ort": {**ort.FORMS, **_smooth_ort.FORMS, **_gates_ort.FORMS, **_normalize_ort.FORMS},
+    "portable": {**portable.FORMS, **_smooth.FORMS, **_gates.FORMS},
+    "ort": {**ort.FORMS, **_smooth_ort.FORMS, **_gates_ort.FORMS},
 }
 
 

@@ -105,7 +105,10 @@ class _Core:
     ) -> None:
         self.g, self.axes, self.centred = g, list(axes), centred
         self.share = g.scalar(1.0 / float(np.prod(sizes)))
-        self.normal, self.rate = g.lower("normalize", x, axes, sizes, eps, centred)
+        middle = g.sub(x, self._mean(x)) if centred else x
+        spread = g.add(self._mean(g.mul(middle, middle)), g.scalar(eps))
+        self.rate = g.op("Reciprocal", g.op("Sqrt", spread))
+        self.normal = g.mul(middle, self.rate)
 
     def back(self, dh: str) -> str:
         """Cotangent of x from that of the normalized value."""
