@@ -181,7 +181,8 @@ def tensorrt(model: bytes, sms: list[int]) -> dict[str, str]:
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, builder.logger)
     if not parser.parse(model):
-        return {"parse": line(parser.get_error(0).desc())}
+        error = parser.get_error(0)
+        return {"parse": line(f"{error.node_operator()}: {error.desc()}")}
     found = {"parse": "ok"}
     for sm in sms:
         config, profile = builder.create_builder_config(), builder.create_optimization_profile()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _gates, portable
-from ._blocked import blocked_channels
+from .blocked import channels_of
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -21,7 +21,7 @@ def gate_gradient(
 ) -> tuple[str, str]:
     """As the portable form; the gate's cotangent is summed over H and W already."""
     height, width = sizes[2:]
-    if not height or not width or None in map(blocked_channels, (g, g), (x, gate)):
+    if not height or not width or None in map(channels_of, (g, g), (x, gate)):
         return _gates.gate_gradient(g, dy, x, gate, sizes)
     mean = g.op("GlobalAveragePool", g.mul(dy, x))
     dx = g.mul(dy, portable.upsample(g, gate, (height, width)))

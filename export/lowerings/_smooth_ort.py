@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _smooth
-from ._blocked import blocked_channels
+from .blocked import channels_of
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -26,7 +26,7 @@ THIRD = round(2**24 / 3) / 2**24
 
 def silu_gradient(g: Graph, dy: str, x: str, s: str, y: str) -> str:
     """dy s (1 + x - y): three passes in the blocked layout."""
-    channels = blocked_channels(g, x)
+    channels = channels_of(g, x)
     if channels is None:
         return g.mul(dy, g.mul(s, g.add(g.sub(x, y), g.scalar(1.0))))
     return g.mul(dy, g.mul(s, g.add(_affine(g, y, channels, -1.0, 1.0), x)))
@@ -38,7 +38,7 @@ def hard_swish_gradient(g: Graph, dy: str, x: str) -> str:
     That is 0 below, x / 3 + 1/2 between and 1 above. All of it stays blocked: the clip, the
     comparison and the two sums are fused into three depth-wise Convs.
     """
-    channels = blocked_channels(g, x)
+    channels = channels_of(g, x)
     if channels is None:
         return _smooth.hard_swish_gradient(g, dy, x)
     clipped = g.op("Clip", _affine(g, x, channels, 1.0), g.scalar(-3.0), g.scalar(3.0))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BLOCK = 16
 """Channels of a block where a register holds 16 numbers; 8 elsewhere."""
 UNARY = {
-    *("Relu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "BatchNormalization"),
+    *("Relu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "BatchNormalization"),
     *("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"),
 }
 
