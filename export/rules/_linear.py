@@ -32,10 +32,11 @@ def gemm(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     dy = str(dys[0])
     scaled = g.mul(dy, g.scalar(alpha)) if alpha != 1.0 else dy
     turn_a, turn_b = bool(node.attrs.get("transA", 0)), bool(node.attrs.get("transB", 0))
+    weight, turn = _another_square(g, b, turn_b)
     if turn_a:
-        da = g.op("Gemm", b, scaled, transA=int(turn_b), transB=1)
+        da = g.op("Gemm", weight, scaled, transA=int(turn), transB=1)
     else:
-        da = g.op("Gemm", scaled, b, transB=int(not turn_b))
+        da = g.op("Gemm", scaled, weight, transB=int(not turn))
     if g.constant(b) is not None and (not c or g.constant(c[0]) is not None):
         return [da] + [None] * (len(node.inputs) - 1)
     if turn_b:
@@ -50,6 +51,18 @@ def gemm(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     axes = [i for i in range(2) if i < missing or shape[i - missing] == 1]
     dc = g.reshape_like(g.sum(dc, axes), c[0]) if axes else dc
     return da, db, dc
+
+
+def _another_square(g: Graph, b: str, turned: bool) -> tuple[str, bool]:
+    """The weights and whether they are turned; a copy, turned once more, if they are square.
+
+    OpenVINO 2026.4 keeps one packed form of a square constant for its product and for the product
+    with its transpose, and one of the two is wrong then.
+    """
+    array = g.constant(b)
+    if array is None or array.shape[0] != array.shape[1]:
+        return b, turned
+    return g.const(array.T), not turned
 
 
 def matmul(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
