@@ -24,6 +24,7 @@ from pysal.prepared import (
 from .autodiff import backward, unsupported
 from .graph import Graph
 from .model import PreparedModel
+from .passes.cotangent import AXES_INPUT
 from .passes.multipliers import add_multipliers
 from .passes.nest_concats import nest_concats
 from .passes.prune import prune
@@ -90,8 +91,9 @@ def build_gradient(
 
     With `log_odds` the second input is `pysal/seed_log_odds`, 1 at one class of each image: the
     walk starts from the slope of log(p / (1 - p)), and p (1 - p) times the result is the gradient
-    of the probability. For arithmetic below float32: next to p = 1 the slope of the probability is
-    a difference of almost equal numbers, and too small for half precision; this one is neither.
+    of the probability. For arithmetic below float32, where a gradient as small as that of a
+    probability next to 0 or 1 is lost; in float32 both seeds keep all digits, and the other one
+    leaves nothing to multiply.
 
     With `start` the walk begins at that layer instead: inputs are the image and
     `pysal/seed_layer`, the cotangent of the layer and of its shape (N, ...); outputs are the
@@ -192,13 +194,30 @@ def _add_seeds(g: Graph, prepared: PreparedModel, logits: str, log_odds: bool) -
 
 
 def _through_probabilities(g: Graph, logits: str, sigmoid: bool) -> str:
-    """Cotangent of the logits from that of the probabilities."""
+    """Cotangent of the logits from that of the probabilities.
+
+    Of a softmax it is p (s - sum p s). Where s is the largest, its difference to the sum is formed
+    as sum p (max s - s): next to p = 1, 1 - p has lost its digits, and is the sum of the others.
+    """
     if sigmoid:
-        p = g.op("Sigmoid", logits, name=PROBABILITIES)
-        return g.mul(SEED_PROBABILITY, g.mul(p, g.sub(g.scalar(1.0), p)))
+        g.op("Sigmoid", logits, name=PROBABILITIES)
+        return g.mul(SEED_PROBABILITY, _sigmoid_slope(g, logits))
     p = g.op("Softmax", logits, axis=-1, name=PROBABILITIES)
-    weighted = g.mul(p, SEED_PROBABILITY)
-    return g.sub(weighted, g.mul(p, g.sum(weighted, [1])))
+    if g.opset >= AXES_INPUT:
+        largest = g.op("ReduceMax", SEED_PROBABILITY, g.ints([1]), keepdims=1)
+    else:
+        largest = g.op("ReduceMax", SEED_PROBABILITY, axes=[1], keepdims=1)
+    below = g.sub(largest, SEED_PROBABILITY)
+    others = g.sum(g.mul(p, below), [1])
+    straight = g.sub(SEED_PROBABILITY, g.sum(g.mul(p, SEED_PROBABILITY), [1]))
+    return g.mul(p, g.op("Where", g.op("Equal", below, g.scalar(0.0)), others, straight))
+
+
+def _sigmoid_slope(g: Graph, logits: str) -> str:
+    """Slope e / (1 + e)^2, e = exp(-|z|): ONNX Runtime's Sigmoid is coarse next to 0."""
+    e = g.op("Exp", g.op("Neg", g.op("Abs", logits)))
+    above = g.add(e, g.scalar(1.0))
+    return g.div(e, g.mul(above, above))
 
 
 def _through_log_odds(g: Graph, logits: str) -> str:

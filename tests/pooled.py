@@ -18,8 +18,13 @@ BASELINE = RNG.normal(size=X.shape).astype(np.float32)
 INDEX = np.arange(BATCH) % CLASSES
 
 
-def write_network(path: Path, end: str = "Softmax", unknown: bool = False, width: int = 8) -> Path:
-    """Conv, Relu, MaxPool, Conv, mean, Gemm and an end; `unknown` puts an operator without rule."""
+def write_network(
+    path: Path, end: str = "Softmax", unknown: bool = False, width: int = 8, lift: float = 0.0
+) -> Path:
+    """Conv, Relu, MaxPool, Conv, mean, Gemm and an end.
+
+    `unknown` puts an operator without rule, `lift` adds to the logit of class 0.
+    """
     rng = np.random.default_rng(0)
     weights = {
         "w1": rng.normal(size=(width, 3, 3, 3)) / 3,
@@ -27,6 +32,7 @@ def write_network(path: Path, end: str = "Softmax", unknown: bool = False, width
         "fc": rng.normal(size=(CLASSES, width)),
         "bias": rng.normal(size=CLASSES),
     }
+    weights["bias"][0] += lift
     node = helper.make_node
     nodes = [
         node("Conv", ["x", "w1"], ["c1"], name="conv1", pads=[1, 1, 1, 1]),

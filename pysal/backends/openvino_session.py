@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import openvino as ov
 
 from pysal.backends.files import Header
 from pysal.backends.one_by_one_runs import Buffers
+from pysal.backends.openvino_quantized import decode_weights, refuse_wide
 from pysal.backends.reason import one_line
 from pysal.errors import CapabilityError
 from pysal.types import Array
@@ -62,8 +64,10 @@ class OpenVinoSession:
         cache_dir: Path | None = None,
     ) -> None:
         with one_line(f"OpenVINO {VERSION} refuses the model"):
-            read = core().read_model(model)
+            read = _read(model)
             _refuse_wrong(read)
+            refuse_wide(read)
+            decode_weights(read, core())
             read.reshape({port: ov.PartialShape(_shape_of(port, shapes)) for port in read.inputs})
             self._compiled = core().compile_model(
                 read, "CPU", _settings(threads, streams, precision, cache_dir)
@@ -118,12 +122,26 @@ def read_header(path: Path) -> Header:
     return metadata, outputs
 
 
+def _read(model: bytes | str) -> ov.Model:
+    """Read a model; operators that OpenVINO does not have are named."""
+    try:
+        return core().read_model(model)
+    except RuntimeError as error:
+        if missing := re.search("No conversion rule found for operations: (.+)", str(error)):
+            raise CapabilityError(
+                f'OpenVINO {VERSION} does not have {missing[1]}; use engine "ort"'
+            ) from error
+        raise
+
+
 def _settings(threads: int, streams: int, precision: str, cache_dir: Path | None) -> dict[str, Any]:
     """Properties of the compiled model."""
     settings: dict[str, Any] = {
         "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": threads * streams,
         "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
+        # the default rounds what meets integer weights to 8 bits, which the model did not ask for
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         # callers' threads run the work, and what they are pinned to is theirs to say
         "ENABLE_CPU_PINNING": False,
         "ENABLE_HYPER_THREADING": True,

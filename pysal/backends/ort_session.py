@@ -83,6 +83,8 @@ def open_session(
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_free_dimension_override_by_name("N", rows)
+    # the default rounds what meets integer weights to 8 bits, which the model did not ask for
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     if profile := os.environ.get("PYSAL_ORT_PROFILE"):
         options.enable_profiling = True
         options.profile_file_prefix = profile

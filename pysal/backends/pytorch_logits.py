@@ -68,16 +68,17 @@ def to_logits(scores: Tensor, output_kind: str) -> Tensor:
 def cotangent(logits: Tensor, seed: Tensor, seed_probability: Tensor, output_kind: str) -> Tensor:
     """Gradient of sum(seed * logits) + sum(seed_probability * probabilities) at the logits.
 
-    Formed in float32 whatever the network computes in: where one probability is near 1, the terms
-    of a softmax cancel.
+    Formed in float32 whatever the network computes in. Next to p = 1, 1 - p has lost its digits:
+    it is the sum of the other probabilities here, see `export.build`.
     """
     logits = logits.detach()
     if output_kind == "sigmoid":
-        p = torch.sigmoid(logits)
-        return seed + p * (1.0 - p) * seed_probability
+        return seed + torch.sigmoid(logits) * torch.sigmoid(-logits) * seed_probability
     p = torch.softmax(logits, 1)
-    weighted = p * seed_probability
-    return seed + weighted - p * weighted.sum(1, keepdim=True)
+    below = seed_probability.amax(1, keepdim=True) - seed_probability
+    others = (p * below).sum(1, keepdim=True)
+    straight = seed_probability - (p * seed_probability).sum(1, keepdim=True)
+    return seed + p * torch.where(below == 0, others, straight)
 
 
 def half_scale(cotangents: Tensor) -> Tensor:

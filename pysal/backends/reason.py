@@ -7,10 +7,14 @@ from collections.abc import Iterator
 
 from pysal.errors import CapabilityError, PysalError
 
+PLACE = "Exception from "
+"""OpenVINO begins with where it was in its own source."""
+
 
 def reason(error: BaseException) -> str:
     """First line of what an error says, or its type where it says nothing."""
-    lines = str(error).strip().splitlines()
+    said = str(error).strip().splitlines()
+    lines = [line for line in said if not line.startswith(PLACE)] or said
     return lines[0] if lines else type(error).__name__
 
 

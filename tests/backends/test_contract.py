@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
+from onnx_torch import to_torch
 from pooled import BASELINE, BATCH, CLASSES, INDEX, X, every_result, masks, noise, write_network
 
 from pysal.arrays import is_host, root, to_host
@@ -64,6 +65,30 @@ def test_the_gradient_is_the_slope_of_the_score(
     up, down = (net.score(X + sign * step, kind)[rows, INDEX] for sign in (1, -1))
     slope = (grad * step).sum(axis=(1, 2, 3))
     np.testing.assert_allclose((up - down) / 2, slope, rtol=0.03, atol=1e-7)
+
+
+@pytest.mark.parametrize("lift", [25.0, -15.0])
+def test_gradients_of_probabilities_next_to_1_and_0_keep_their_digits(
+    engine, tmp_path: Path, lift: float
+) -> None:
+    """At p = 1 - 1e-6, 1 - p has no more than four bits in float32."""
+    target = np.zeros(BATCH, np.int64)
+    # a torch module that ends in a sigmoid or a softmax gives its probabilities and nothing else
+    for end in [engine.end] + ["Sigmoid"] * (engine.name != "pytorch"):
+        path = write_network(tmp_path / f"{end}.onnx", end, lift=lift)
+        leaf = torch.from_numpy(X).double().requires_grad_()
+        logits = to_torch(path, torch.float64)(leaf)
+        p = (logits.sigmoid() if end == "Sigmoid" else logits.softmax(1))[:, 0]
+        p.sum().backward()
+        exact = leaf.grad.numpy()
+        small = (1 - p if lift > 0 else p).detach().numpy()
+        assert small.max() < 1e-4
+        assert small.min() < 1e-6
+        net = engine.open(path, end)
+        for rows in (slice(None), slice(2, 3)):
+            _, grad = net.value_and_grad(X[rows], Target(target[rows]))
+            size = np.abs(exact[rows]).max(axis=(1, 2, 3), keepdims=True)
+            np.testing.assert_allclose(grad / size, exact[rows] / size, atol=2e-5, err_msg=end)
 
 
 def test_results_are_those_of_onnx_runtime(net: Classifier, path: Path) -> None:

@@ -99,6 +99,27 @@ def test_a_layer_alone_needs_no_walk_below_it() -> None:
     assert len(alone.graph.node) < len(build_gradient(prepared).graph.node)
 
 
+@pytest.mark.parametrize("opset", [17, 18])
+@pytest.mark.parametrize("end", ["Softmax", "Sigmoid"])
+def test_the_slope_of_a_probability_next_to_1_does_not_cancel(end: str, opset: int) -> None:
+    """Seeds of any size; the layer is the logits, so nothing else rounds."""
+    net = Net(np.zeros((1, 3, 2, 2)), opset)
+    matrix = np.random.default_rng(0).normal(size=(12, CLASSES))
+    bias = net.const(np.linspace(15, 0, CLASSES))
+    logits = net.op("Gemm", net.op("Flatten", "x"), net.const(matrix), bias)
+    model = net.model(net.op(end, logits), ("N", CLASSES))
+    built = build_gradient(prepare(model), wrt=(logits,))
+    x = np.random.default_rng(1).normal(scale=0.1, size=(3, 3, 2, 2)).astype(np.float32)
+    none, one = np.zeros((3, CLASSES), np.float32), np.eye(CLASSES, dtype=np.float32)[[0, 1, 0]]
+    for size in (1.0, 1e-6, 1e6):
+        seed = np.float32(size) * one
+        found = run(built, {"x": x, "pysal/seed": none, "pysal/seed_probability": seed})
+        z = torch.from_numpy(found["pysal/logits"]).double().requires_grad_()
+        p = z.sigmoid() if end == "Sigmoid" else z.softmax(1)
+        (p * torch.from_numpy(seed)).sum().backward()
+        np.testing.assert_allclose(found[f"pysal/gradient/{logits}"], z.grad.numpy(), rtol=1e-5)
+
+
 @LOWERINGS
 @ENDS
 def test_log_odds_times_their_slope_are_the_gradient_of_the_probability(
