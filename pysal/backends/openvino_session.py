@@ -191,13 +191,28 @@ def _shape_of(port: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[int]:
 
 
 def _refuse_wrong(model: ov.Model) -> None:
-    """Refuse an operator that OpenVINO 2026.4 computes wrong without saying so."""
+    """Refuse what OpenVINO 2026.4 computes wrong without saying so."""
+    turned: dict[str, bool] = {}
     for node in model.get_ops():
-        if node.get_type_name() != "HardSigmoid":
-            continue
-        slope = node.input_value(1).get_node()
-        if slope.get_type_name() != "Constant" or np.abs(slope.data).max() > STEEPEST:
-            raise CapabilityError(
-                "the model was exported for ONNX Runtime and OpenVINO computes it wrong; use "
-                'engine "ort", or export it with --lowering portable'
-            )
+        if node.get_type_name() == "HardSigmoid":
+            slope = node.input_value(1).get_node()
+            if slope.get_type_name() != "Constant" or np.abs(slope.data).max() > STEEPEST:
+                raise CapabilityError(
+                    "the model was exported for ONNX Runtime and OpenVINO computes it wrong; use "
+                    'engine "ort", or export it with --lowering portable'
+                )
+        if node.get_type_name() == "MatMul":
+            _refuse_both_ways(node, turned)
+
+
+def _refuse_both_ways(node: Any, turned: dict[str, bool]) -> None:
+    """Refuse square weights that are read as they are and transposed: one packed form is kept."""
+    weight = node.input_value(1).get_node()
+    if weight.get_type_name() != "Constant" or len(set(weight.shape)) != 1:
+        return
+    turn = bool(node.get_attributes()["transpose_b"])
+    if turned.setdefault(weight.get_friendly_name(), turn) != turn:
+        raise CapabilityError(
+            f'OpenVINO {VERSION} mixes up the square weights "{weight.get_friendly_name()}" and '
+            'their transpose, which the model uses both; use engine "ort", or export the model anew'
+        )
