@@ -38,7 +38,7 @@ def write_tokens(path: Path, *, both: bool) -> Path:
     nodes = [
         helper.make_node("Reshape", ["x", "rows"], ["tokens"]),
         helper.make_node("Gemm", ["tokens", "square"], ["mixed"], transB=1),
-        helper.make_node("Tanh", ["mixed"], ["bent"]),
+        helper.make_node("Mul", ["mixed", "mixed"], ["bent"]),  # not fused into the product
         helper.make_node("Gemm", ["bent", "square"], ["back"], transB=0),
         helper.make_node("Reshape", ["back" if both else "bent", "images"], ["flat"]),
         helper.make_node("Gemm", ["flat", "head"], ["logits"], transB=1),
