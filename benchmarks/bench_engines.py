@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import functools
+import json
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -271,6 +272,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
     record: dict[str, Any] = {"threads": THREADS, "networks": {}}
+    if options.out.exists():  # networks that are not named keep their rows
+        record["networks"] = json.loads(options.out.read_text())["networks"]
     for name in options.networks.split(","):
         record["networks"][name] = run_network(name, options)
         write_json(options.out, {**record, "environment": environment()})
