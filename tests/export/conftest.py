@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,11 @@ def one_torch_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def member(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], zoo.Member]:
-    """Function from the name of a family to its network in torch and as ONNX file."""
-    folder: Path = tmp_path_factory.mktemp("zoo")
+    """Function from the name of a family to its network in torch and as ONNX file.
+
+    Workers of one run share the files: an export takes longer than most of the tests.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder: Path = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "zoo"
+    folder.mkdir(exist_ok=True)
     return functools.cache(lambda name: zoo.member(name, folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import fcntl
 import functools
 import importlib
 import warnings
@@ -218,9 +219,16 @@ class Member:
 
 
 def member(name: str, folder: Path) -> Member:
-    """Build and export a member; targets are the best and the second-best class in turn."""
+    """Build a member, and export it where its file is not in the folder yet.
+
+    Targets are the best and the second-best class in turn.
+    """
     net, size = build(name), FAMILIES[name].size
-    path = export(net, size, folder / f"{name}.onnx")
+    path = folder / f"{name}.onnx"
+    with (folder / f"{name}.lock").open("w") as lock:  # of the processes that share the folder
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            export(net, size, path.with_suffix(".part")).replace(path)
     x = images(IMAGES, size, seed=3)
     with torch.no_grad():
         best = net(x).topk(2).indices
