@@ -34,8 +34,8 @@ def channels_of(g: Graph, value: str) -> int | None:
             for output in node.outputs:
                 known[output] = _channels(g, node, lambda name: known.get(name))
     if value not in known:
-        node = g.appended(value)
-        known[value] = _channels(g, node, lambda name: channels_of(g, name)) if node else None
+        added = g.appended(value)
+        known[value] = _channels(g, added, lambda name: channels_of(g, name)) if added else None
     return known[value]
 
 
