@@ -10,10 +10,7 @@ if TYPE_CHECKING:
 
 
 def silu_gradient(g: Graph, dy: str, x: str, s: str, y: str) -> str:
-    """dy s (1 + x (1 - s)): of x alone, so that an engine may forget the product y = x s.
-
-    In bfloat16 the shorter form of `lowerings._smooth_ort`, with x - y, loses digits.
-    """
+    """dy s (1 + x (1 - s)): of x alone, so that an engine may forget the product y = x s."""
     one = g.scalar(1.0)
     return g.mul(dy, g.mul(s, g.add(g.mul(x, g.sub(one, s)), one)))
 
