@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
@@ -186,14 +187,14 @@ def _add_seeds(g: Graph, prepared: PreparedModel, logits: str, log_odds: bool) -
     if log_odds:
         through = SEED_LOG_ODDS if sigmoid else _through_log_odds(g, logits)
     else:
-        through = _through_probabilities(g, logits, sigmoid)
+        through = _through_probabilities(g, logits, sigmoid, prepared.num_classes)
         _output(g, PROBABILITIES, [None, prepared.num_classes])
     total = g.add(SEED, through)
     spatial = len(g.shape(prepared.logits) or ()) - 2
     return g.op("Reshape", total, g.ints([0, 0, *[1] * spatial])) if spatial else total
 
 
-def _through_probabilities(g: Graph, logits: str, sigmoid: bool) -> str:
+def _through_probabilities(g: Graph, logits: str, sigmoid: bool, classes: int) -> str:
     """Cotangent of the logits from that of the probabilities.
 
     Of a softmax it is p (s - sum p s). Where s is the largest, its difference to the sum is formed
@@ -208,7 +209,8 @@ def _through_probabilities(g: Graph, logits: str, sigmoid: bool) -> str:
     else:
         largest = g.op("ReduceMax", SEED_PROBABILITY, axes=[1], keepdims=1)
     below = g.sub(largest, SEED_PROBABILITY)
-    others = g.sum(g.mul(p, below), [1])
+    # a sum over an axis may take its terms in an order that depends on the row, a product does not
+    others = g.op("MatMul", g.mul(p, below), g.const(np.ones((classes, 1), np.float32)))
     straight = g.sub(SEED_PROBABILITY, g.sum(g.mul(p, SEED_PROBABILITY), [1]))
     return g.mul(p, g.op("Where", g.op("Equal", below, g.scalar(0.0)), others, straight))
 
