@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("again", "baselines"),
     ("counted", "heatmap"),
     ("cams", "channels", "classifier", "photos", "options", "values"),
-    ("compose", "decode", "finite", "surgery"),
+    ("checked", "compose", "decode", "finite", "surgery"),
     ("draws", "kernels", "preprocess", "redraw", "resample"),
     ("registry",),
     ("arrays", "fields", "prepared", "progress", "truth", "types"),
