@@ -196,7 +196,7 @@ def compare(
         calls[f"{label} gradient"] = functools.partial(
             clf.value_and_grad, array, Target(target, "logit")
         )
-    timings = measure(calls, repeats, 2, pause=0.2)
+    timings = measure(calls, repeats, 1, pause=0.2)
     seconds = {name: timing.median for name, timing in timings.items()}
     return {"seconds": seconds, "spread": timings, "ratios": ratios(seconds, clfs)}
 

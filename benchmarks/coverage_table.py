@@ -17,7 +17,9 @@ that flips dominates both, so a network with an error of 0.001 here is not worse
 `portable` is the lowering for other engines, on ONNX Runtime; `OpenVINO` the same on OpenVINO.
 TensorRT: parsed, and engines built without a GPU for these compute capabilities; none was run.
 Other rule tables: `built` means that the graph was built and its numbers are finite; how right they
-are is compared with replicas in `tests/export/test_rule_tables.py`.
+are is compared with replicas in `tests/export/test_rule_tables.py`. Excitation backpropagation is
+defined for activations that are not negative: behind GELU or SiLU it divides by sums near zero, and
+`not finite` says so.
 
 """
 COLUMNS = (
