@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from pysal.errors import PysalError
 from pysal.export import build_gradient, prepare
 
-IMAGES, ROUNDINGS = 2, 3
+IMAGES, ROUNDINGS = 2, 2
 
 
 def main() -> None:
