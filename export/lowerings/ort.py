@@ -169,7 +169,6 @@ FORMS: dict[str, Callable[..., Any]] = {
     "accumulate": accumulate,
     "clip_gradient": clip_gradient,
     "channel_scale": channel_scale,
-    "conv_input_gradient": portable.conv_input_gradient,
     "interleave": interleave,
     "max_pool_gradient": max_pool_gradient,
     "split_channels": split_channels,

@@ -17,6 +17,7 @@ LOWEST = float(np.finfo(np.float32).min)
 FEW = 16
 """Fewer channels than this waste a part of an engine's registers."""
 MOST_PHASES = 16
+"""More Convs than this cost more to start than the zeros of one merged Conv."""
 
 
 def clip_gradient(g: Graph, dy: str, y: str, low: float | None, high: float | None) -> str:
