@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from cupy_stand_in import Stream, make_cupy
 from pooled import SIZE, X, every_result
 from pooled_torch import pooled_module
 
@@ -22,20 +22,6 @@ from pysal.backends.pytorch import TorchClassifier
 from pysal.backends.pytorch_run import CapturedRun, Graphs
 from pysal.errors import CapabilityError, MissingDependencyError, OptionError, ShapeError
 
-
-class Log:
-    """A stream, an event or a graph that writes down what is asked of it."""
-
-    def __init__(self, log: list[str], name: str) -> None:
-        self._log, self._name, self.ptr = log, name, 77
-
-    def __getattr__(self, verb: str) -> Any:
-        def note(*others: Any, **_: Any) -> None:
-            self._log.append(" ".join([self._name, verb, *(o._name for o in others)]))
-
-        return note
-
-
 # ---- ONNX Runtime --------------------------------------------------------------------------------
 
 
@@ -43,22 +29,7 @@ class Log:
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A CuPy whose arrays are numpy's, and a provider that computes on the CPU."""
     log: list[str] = []
-    events = iter(["filled", "computed", "used"])
-    properties = {"name": b"Stand-in"}
-    fake = SimpleNamespace(
-        zeros=np.zeros,
-        asarray=np.asarray,
-        cuda=SimpleNamespace(
-            Device=lambda number: contextlib.nullcontext(),
-            Stream=lambda non_blocking: Log(log, "ours"),
-            Event=lambda disable_timing: Log(log, next(events)),
-            get_current_stream=lambda: Log(log, "current"),
-            runtime=SimpleNamespace(
-                getDeviceCount=lambda: 1, getDeviceProperties=lambda number: properties
-            ),
-        ),
-    )
-    monkeypatch.setattr(cuda_memory, "_load_cupy", lambda engine: fake)
+    monkeypatch.setattr(cuda_memory, "_load_cupy", lambda engine: make_cupy(log))
     monkeypatch.setattr(cuda_memory, "cuda_missing", lambda engine: "")
     return log
 
@@ -163,24 +134,24 @@ def torch_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     log: list[str] = []
 
     @contextlib.contextmanager
-    def captured(graph: Log, **options: Any):
+    def captured(graph: Stream, **options: Any):
         assert options["capture_error_mode"] == "thread_local"
         log.append("capture")
         yield
 
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device: Log(log, "side"))
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda: Log(log, "current"))
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: Stream(log, "side"))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: Stream(log, "current"))
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: Log(log, "graph"))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: Stream(log, "graph"))
     monkeypatch.setattr(torch.cuda, "graph", captured)
     return log
 
 
 def with_graphs(path: Path, log: list[str]) -> TorchClassifier:
     net = TorchClassifier(pooled_module(path), input_shape=(3, SIZE, SIZE), rows=2, threads=1)
-    net._graphs, net._event = Graphs(net._device), Log(log, "used")
+    net._graphs, net._event = Graphs(net._device), Stream(log, "used")
     return net
 
 
@@ -203,7 +174,7 @@ def test_torch_runs_eagerly_where_a_capture_fails_and_says_so_once(
     torch_log: list[str], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.contextmanager
-    def broken(graph: Log, **options: Any):
+    def broken(graph: Stream, **options: Any):
         yield
         raise RuntimeError("operation not permitted\nwhen stream is capturing")
 
