@@ -96,9 +96,13 @@ def _cupy(extra: str) -> str:
 
 def _openvino() -> str:
     try:
-        found = importlib.import_module("openvino").Core().available_devices
+        openvino = importlib.import_module("openvino")
+        found = openvino.Core().available_devices
     except Exception as error:  # a library that does not load, a plugin that does not start
         return f"openvino does not start ({reason(error)})"
+    version = openvino.__version__.partition("-")[0]
+    if int(version.partition(".")[0]) < 2025:
+        return f'openvino {version} is too old; pip install -U "openvino>=2025.0"'
     return "" if "CPU" in found else "openvino has no plugin for this CPU"
 
 

@@ -22,6 +22,8 @@ from pysal.types import Array
 VERSION: str = ov.__version__.partition("-")[0]
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 """Precisions, and OpenVINO's names of them."""
+MISSING = "(?:No conversion rule found for|not support the following ONNX) operations: (.+)"
+"""What OpenVINO says of operators that it does not have; up to 2025.4 the second form."""
 STEEPEST = 1e6
 """Slopes of HardSigmoid beyond this are steps of the lowering "ort", and wrong on OpenVINO."""
 
@@ -127,7 +129,7 @@ def _read(model: bytes | str) -> ov.Model:
     try:
         return core().read_model(model)
     except RuntimeError as error:
-        if missing := re.search("No conversion rule found for operations: (.+)", str(error)):
+        if missing := re.search(MISSING, str(error)):
             raise CapabilityError(
                 f'OpenVINO {VERSION} does not have {missing[1]}; use engine "ort"'
             ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,6 +131,16 @@ def test_an_engine_that_does_not_start_says_why(
     with pytest.raises(CapabilityError, match="cannot run here: openvino does not start"):
         open_classifier(path, engine="openvino")
     assert isinstance(open_classifier(path, device="cpu"), OrtClassifier)
+
+
+def test_an_openvino_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = SimpleNamespace(
+        Core=lambda: SimpleNamespace(available_devices=["CPU"]), __version__="2024.6.0-17404-4c0f4"
+    )
+    monkeypatch.setitem(sys.modules, "openvino", old)
+    monkeypatch.setattr(sys.modules["pysal.backends.devices"], "_installed", lambda name: True)
+    expected = 'openvino 2024.6.0 is too old; pip install -U "openvino>=2025.0"'
+    assert engines()["openvino"] == expected
 
 
 def test_auto_takes_the_first_engine_that_can_run_the_file(
