@@ -23,7 +23,7 @@ def register(table: RuleTable) -> None:
     table.rule("Gather")(gather)
     table.rule("GatherND")(gather_nd)
     table.rule("GatherElements")(gather_elements)
-    table.rule("ScatterND")(scatter_nd)
+    table.rule("ScatterElements", "ScatterND")(scatter)
     table.rule("Tile")(tile)
     table.rule("Trilu")(trilu)
     table.rule("CumSum")(cumsum)
@@ -77,28 +77,40 @@ def gather_elements(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
     )
 
 
-def scatter_nd(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
-    """Constant indices without doubles: data loses what was overwritten, updates get it."""
-    shape, where = g.sizes(node.inputs[0], node), node.inputs[1]
-    indices, mode = g.constant(where), node.attrs.get("reduction", "none")
-    if indices is None or not _distinct(indices, shape) or mode not in ("none", "add"):
-        raise UnsupportedOpError(
-            f"{node.label()}: only constant indices without doubles, written or added, have a rule"
-        )
+def scatter(g: Graph, node: Node, dys: Cotangents) -> Cotangents:
+    """Data loses what was overwritten, updates get it; the indices may be computed.
+
+    The operators forbid that an element is written twice, which only constants can be checked for.
+    """
+    elements, (data, where, _) = node.op_type == "ScatterElements", node.inputs
+    mode = node.attrs.get("reduction", "none")
+    options = {"axis": node.attrs.get("axis", 0)} if elements else {}
+    if mode not in ("none", "add"):
+        raise UnsupportedOpError(f'{node.label()}: reduction "{mode}" has no rule, "add" has one')
     dy = str(dys[0])
-    taken = g.op("GatherND", dy, where)
+    taken = g.op("GatherElements" if elements else "GatherND", dy, where, **options)
     if mode == "add":
         return dy, None, taken
-    return g.op("ScatterND", dy, where, g.mul(taken, g.scalar(0.0))), None, taken
+    indices, shape = g.constant(where), g.sizes(data, node)
+    rows = _places(indices, options.get("axis")) if indices is not None else None
+    if rows is not None and _doubles(rows, shape):
+        raise UnsupportedOpError(f"{node.label()}: it writes an element twice, in no order")
+    return g.op(node.op_type, dy, where, g.mul(taken, g.scalar(0.0)), **options), None, taken
 
 
-def _distinct(indices: np.ndarray, shape: Sequence[int | None]) -> bool:
-    """Whether no element is written twice; an open axis cannot be told."""
-    sizes = shape[: indices.shape[-1]]
-    if None in sizes:
-        return False
-    rows = indices.reshape(-1, indices.shape[-1]) % np.array(sizes)
-    return len(np.unique(rows, axis=0)) == len(rows)
+def _places(indices: np.ndarray, axis: int | None) -> np.ndarray:
+    """Places that are written, a row each: of ScatterND, or along an axis of ScatterElements."""
+    if axis is None:
+        return indices.reshape(-1, indices.shape[-1])
+    places = list(np.indices(indices.shape))
+    places[axis] = indices
+    return np.stack(places, -1).reshape(-1, indices.ndim)
+
+
+def _doubles(rows: np.ndarray, shape: Sequence[int | None]) -> bool:
+    """Whether a place is written twice; the size of an open axis does not count."""
+    sizes = [size or np.iinfo(np.int64).max for size in shape[: rows.shape[-1]]]
+    return len(np.unique(rows % np.array(sizes), axis=0)) < len(rows)
 
 
 def tile(g: Graph, node: Node, dys: Cotangents) -> Cotangents:

@@ -55,8 +55,12 @@ def gather_elements(draw: Draw, op_type: str) -> Case:
 
 def _target(net: Net, shape: list[int]) -> str:
     """(N, ...) with the batch of the image."""
-    batch = net.op("Slice", net.op("Shape", "x"), net.ints(0), net.ints(1))
-    return net.op("Concat", batch, net.ints(*shape[1:]), axis=0)
+    return net.op("Concat", _batch(net), net.ints(*shape[1:]), axis=0)
+
+
+def _batch(net: Net) -> str:
+    """(1,): the number of images."""
+    return net.op("Slice", net.op("Shape", "x"), net.ints(0), net.ints(1))
 
 
 @case("ScatterND")
@@ -69,8 +73,35 @@ def scatter_nd(draw: Draw, op_type: str) -> Case:
     part = net.op("Reshape", turned, net.ints(c * h, w, -1))
     updates = net.op("Slice", net.op("Tanh", part), net.ints(0), net.ints(len(rows)), net.ints(0))
     attrs = choice(draw, {}, {"reduction": "add"})
-    y = net.op(op_type, turned, net.const(indices, np.int64), updates, **attrs)
+    given = _known_or_not(draw, net, indices)
+    if attrs and flag(draw):  # what is added may meet
+        given, updates = (net.op("Concat", v, v, axis=0) for v in (given, updates))
+    y = net.op(op_type, turned, given, updates, **attrs)
     return net.case(net.op("Transpose", y, perm=[3, 0, 1, 2]))
+
+
+@case("ScatterElements")
+def scatter_elements(draw: Draw, op_type: str) -> Case:
+    net = Net(image(draw), 18)
+    axis = integer(draw, 1, 3)
+    shape = list(net.x.shape)
+    shape[axis] = integer(draw, 1, shape[axis])
+    rng = np.random.default_rng(shape[axis])
+    order = np.argsort(rng.random((1, *net.x.shape[1:])), axis)
+    indices = np.take(order, range(shape[axis]), axis)
+    given = net.op("Expand", _known_or_not(draw, net, indices), _target(net, shape))
+    start, end = net.ints(0), net.ints(shape[axis])
+    updates = net.op("Slice", net.op("Tanh", "x"), start, end, net.ints(axis))
+    attrs = choice(draw, {}, {"reduction": "add"})
+    return net.case(net.op(op_type, "x", given, updates, axis=axis, **attrs))
+
+
+def _known_or_not(draw: Draw, net: Net, indices: np.ndarray) -> str:
+    """Constant indices, or the same ones computed from the number of images."""
+    given = net.const(indices, np.int64)
+    if flag(draw):
+        return given
+    return net.op("Add", given, net.op("Mul", _batch(net), net.ints(0)))
 
 
 @case("Tile")
