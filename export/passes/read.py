@@ -130,10 +130,30 @@ def to_opset(model: onnx.ModelProto, name: str, least: int = MIN_OPSET) -> onnx.
         )
     if version >= least:
         return model
+    trained = _one_output(model) if version < 14 else set()
     try:
-        return onnx.version_converter.convert_version(model, least)
+        converted = onnx.version_converter.convert_version(model, least)
     except Exception as error:  # the converter raises bare RuntimeError and its own C++ types
         raise ModelFormatError(
             f"{name} cannot be converted from operator set {version} to {least} ({error}); "
             f"export it with operator set {least} or newer"
         ) from error
+    for node in converted.graph.node:
+        if node.op_type == "BatchNormalization" and node.output[0] in trained:
+            node.attribute.append(helper.make_attribute("training_mode", 1))
+    return converted
+
+
+def _one_output(model: onnx.ModelProto) -> set[str]:
+    """Drop statistics that nothing reads: the converter takes no normalization that returns them.
+
+    Before operator set 14 they were what told of training mode; exports of standardized weights
+    have it. Returns the outputs of these nodes.
+    """
+    nodes = [n for n in model.graph.node if n.op_type == "BatchNormalization" and n.output[1:]]
+    read = {name for node in model.graph.node for name in node.input}
+    read |= {value.name for value in model.graph.output}
+    nodes = [node for node in nodes if not read & set(node.output[1:])]
+    for node in nodes:
+        del node.output[1:]
+    return {node.output[0] for node in nodes}
