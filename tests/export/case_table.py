@@ -7,10 +7,25 @@ from typing import Any
 
 import numpy as np
 from checker import Case, Net
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from pysal.export.lowerings import LOWERINGS
+
+FAMILY = st.sampled_from(sorted(LOWERINGS))
 CASES: dict[str, list[st.SearchStrategy[Case]]] = {}
 Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+def drawn(examples: int):
+    """Settings under which the same examples are drawn in every run."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def case(*op_types: str) -> Callable[[Callable[..., Case]], Callable[..., Case]]:

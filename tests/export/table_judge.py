@@ -7,27 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from checker import CLASSES, Case, gradient, prepare
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
 from naive_rules import TABLES, naive
 
 from pysal.export.lowerings import LOWERINGS
 
 RULES = sorted(set(TABLES) - {"gradient"})
 EXCITATION = [name for name in RULES if name.startswith("excitation")]
-FAMILY = st.sampled_from(sorted(LOWERINGS))
 LOWERING = pytest.mark.parametrize("lowering", sorted(LOWERINGS))
-
-
-def drawn(examples: int):
-    """Settings under which the same examples are drawn in every run."""
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def seeds(rules: str, count: int, classes: int = CLASSES) -> np.ndarray:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from case_table import drawn
 from cases import CASES
 from checker import CLASSES, Net, check, gradient, planted, prepare
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pysal.errors import ModelFormatError, UnsupportedOpError
@@ -71,13 +72,7 @@ def test_a_wrong_rule_fails(name: str, lowering: str) -> None:
     op_type, rule = WRONG[name]
     failed = 0
 
-    @settings(
-        max_examples=8,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn(8)
     @given(case=st.one_of(CASES[op_type]))
     def judge(case) -> None:
         nonlocal failed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from case_table import choice, flag, image, integer, normal, opset, with_axes
+from case_table import FAMILY, choice, drawn, flag, image, integer, normal, opset, with_axes
 from checker import Net, check
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pysal.export import prepare
@@ -24,14 +24,8 @@ def pads_left(net: Net, value: str) -> int:
     return sum(n.op_type == "Pad" for n in prepare(case.model).model.graph.node)
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-@given(draws=st.data(), lowering=st.sampled_from(["ort", "portable"]))
+@drawn(40)
+@given(draws=st.data(), lowering=FAMILY)
 def test_folding_changes_no_number(draws: st.DataObject, lowering: str) -> None:
     draw = draws.draw
     x = image(draw, low=3)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import pytest
-from case_table import flag, integer, normal
+from case_table import FAMILY, drawn, flag, integer, normal
 from checker import Net, check, run
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 from zoo import Member
@@ -183,14 +183,8 @@ def test_axes_may_be_counted_from_the_end_and_sizes_are_left_alone() -> None:
     assert nest_concats(model) == 0
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-@given(draws=st.data(), lowering=st.sampled_from(["ort", "portable"]))
+@drawn(25)
+@given(draws=st.data(), lowering=FAMILY)
 def test_random_chains_are_differentiated(draws: st.DataObject, lowering: str) -> None:
     draw = draws.draw
     net = Net(normal(draw, 2, 3, 4, 3))

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from case_table import choice, flag, integer
+from case_table import choice, drawn, flag, integer
 from checker import Net, prepare
 from hypothesis import given
 from hypothesis import strategies as st
 from naive_rules import naive
-from table_judge import drawn
 from zoo import Member
 
 from pysal.errors import OptionError

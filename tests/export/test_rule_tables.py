@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import pytest
+from case_table import FAMILY, drawn
 from checker import Case, Net, gradient, prepare, run
 from hypothesis import given
 from naive_rules import TABLES, naive
 from random_nets import networks
-from table_judge import EXCITATION, FAMILY, LOWERING, RULES, agree, assert_same, drawn, seeds
+from table_judge import EXCITATION, LOWERING, RULES, agree, assert_same, seeds
 from zoo import CLASSES, Member
 
 from pysal.export import build_gradient

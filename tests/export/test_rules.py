@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from case_table import choice, flag, integer, opset
+from case_table import FAMILY, choice, drawn, flag, integer, opset
 from cases import CASES
 from cases_linear import window
 from checker import CLASSES, ORT_OPSET, Case, Net, check, gradient, prepare, run
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import defs
 
@@ -19,21 +19,9 @@ from pysal.export.lowerings import LOWERINGS
 from pysal.export.rules.gradient import GRADIENT
 
 MANY = {"Conv": 80, "ConvTranspose": 40, "MaxPool": 60, "AveragePool": 60, "Slice": 40, "Gemm": 40}
-FAMILY = st.sampled_from(sorted(LOWERINGS))
 PAIR = {"QuantizeLinear", "DequantizeLinear"}
 """Rounding has no derivative; see test_quantized.py."""
 NEWEST = defs.onnx_opset_version()
-
-
-def drawn(examples: int):
-    """Settings under which the same examples are drawn in every run."""
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def test_every_rule_has_a_case() -> None:

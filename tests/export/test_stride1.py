@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from case_table import choice, flag, integer, normal
+from case_table import FAMILY, choice, drawn, flag, integer, normal
 from cases_linear import window
 from checker import Net, gradient, prepare
 from hypothesis import given
 from hypothesis import strategies as st
 from naive_rules import naive
-from table_judge import FAMILY, LOWERING, assert_same, drawn, seeds
+from table_judge import LOWERING, assert_same, seeds
 
 
 @drawn(120)

@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import onnx
 import pytest
-from case_table import choice, flag, integer, normal
+from case_table import FAMILY, choice, drawn, flag, integer, normal
 from checker import Net, check, run
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -19,13 +19,6 @@ from pysal.export.graph import Graph
 from pysal.export.sums import Stretch, add_up, lanes, stretch_of
 
 SIZE = 12
-EXAMPLES = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
 
 
 def empty() -> Graph:
@@ -60,7 +53,7 @@ def ops(model: onnx.ModelProto) -> Counter[str]:
     return found
 
 
-@EXAMPLES
+@drawn(60)
 @given(
     st.lists(
         st.tuples(st.integers(0, SIZE - 1), st.integers(1, SIZE)).map(
@@ -79,7 +72,7 @@ def test_lanes_hold_every_stretch_once_and_do_not_overlap(bounds: list[tuple[int
     assert len(dealt) == deepest
 
 
-@EXAMPLES
+@drawn(60)
 @given(draws=st.data())
 def test_the_sum_is_that_of_the_terms(draws: st.DataObject) -> None:
     draw = draws.draw
@@ -158,8 +151,8 @@ def test_heads_that_are_gathered_need_no_pad(lowering: str) -> None:
     assert (found["Pad"], found["Concat"]) == (1, 1)  # the fourth gives nothing
 
 
-@EXAMPLES
-@given(draws=st.data(), lowering=st.sampled_from(["ort", "portable"]))
+@drawn(60)
+@given(draws=st.data(), lowering=FAMILY)
 def test_windows_that_are_shifted(draws: st.DataObject, lowering: str) -> None:
     """A roll, as exporters write it, and uses of the value beside it."""
     draw = draws.draw
