@@ -25,6 +25,7 @@ from pysal.prepared import (
 from .autodiff import backward, unsupported
 from .graph import Graph
 from .model import PreparedModel
+from .passes.col2im import col2im_to_conv
 from .passes.cotangent import AXES_INPUT
 from .passes.multipliers import add_multipliers
 from .passes.nest_concats import nest_concats
@@ -165,6 +166,8 @@ def _fresh_graph(
     """
     model = onnx.ModelProto()
     model.CopyFrom(prepared.model)
+    if lowering == "portable":
+        col2im_to_conv(model)
     if asked is not None:
         nest_concats(model, asked, spare_convs=lowering == "ort")
     g = Graph(model, lowering)

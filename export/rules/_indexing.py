@@ -102,9 +102,9 @@ def _places(indices: np.ndarray, axis: int | None) -> np.ndarray:
     """Places that are written, a row each: of ScatterND, or along an axis of ScatterElements."""
     if axis is None:
         return indices.reshape(-1, indices.shape[-1])
-    places = list(np.indices(indices.shape))
+    places = np.indices(indices.shape)
     places[axis] = indices
-    return np.stack(places, -1).reshape(-1, indices.ndim)
+    return places.reshape(indices.ndim, -1).T
 
 
 def _doubles(rows: np.ndarray, shape: Sequence[int | None]) -> bool:
