@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 HEAD = """# Coverage
@@ -16,8 +17,9 @@ float64's with weights off by one rounding of float32 (exporters fold constants)
 that flips dominates both, so a network with an error of 0.001 here is not worse than one of 1e-6.
 `portable` is the lowering for other engines, on ONNX Runtime; `OpenVINO` the same on OpenVINO.
 TensorRT: parsed, and engines built without a GPU for these compute capabilities; none was run.
-Other rule tables: `built` means that the graph was built and its numbers are finite; how right they
-are is compared with replicas in `tests/export/test_rule_tables.py`. Excitation backpropagation is
+Other rule tables (guided backpropagation, deconvnet, stride-1 deconv, excitation backpropagation):
+how many graphs could be built and have finite numbers; how right these are is compared with
+replicas in `tests/export/test_rule_tables.py`. Excitation backpropagation is
 defined for activations that are not negative: behind GELU or SiLU it divides by sums near zero, and
 `not finite` says so.
 
@@ -35,40 +37,47 @@ COLUMNS = (
 
 
 def write_table(record: dict[str, Any]) -> str:
-    """Markdown of a record."""
-    rows = [_row(*key.split(" "), cell) for key, cell in sorted(record["cells"].items())]
-    good = sum(
-        "error" in cell.get("rules", {}).get("gradient", {}) for cell in record["cells"].values()
-    )
-    networks = {key.split(" ")[0] for key in record["cells"]}
+    """Markdown of a record: what has no gradient, then a row per gradient."""
+    cells = [(*key.split(" "), cell) for key, cell in sorted(record["cells"].items())]
+    failed = [(name, way, why) for name, way, cell in cells if (why := _failure(cell))]
+    good = [(name, way, cell) for name, way, cell in cells if not _failure(cell)]
+    networks, able = ({name for name, *_ in rows} for rows in (cells, good))
     lines = [
-        f"{len(rows)} exports of {len(networks)} networks; {good} exports have a gradient.",
+        f"{len(cells)} exports of {len(networks)} networks; {len(good)} exports of {len(able)} "
+        "networks have a gradient.",
         "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "---|" * len(COLUMNS),
-        *("| " + " | ".join(row) + " |" for row in rows),
+        *_table(("no gradient", "export", "why"), failed),
+        "",
+        *_table(COLUMNS, [_row(*entry) for entry in good]),
     ]
     return HEAD + "\n".join(lines) + "\n"
 
 
-def _row(name: str, way: str, cell: dict[str, Any]) -> tuple[str, ...]:
-    """One export."""
-    failed = cell.get("failed") or cell.get("prepare")
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a table."""
+    body = ["| " + " | ".join(map(_plain, row)) + " |" for row in rows]
+    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *body]
+
+
+def _failure(cell: dict[str, Any]) -> str:
+    """Why an export has no gradient; empty where it has one."""
     if cell.get("export", "ok") != "ok":
-        failed = f"export: {cell['export']}"
-    if failed:
-        return name, way, _plain(failed), *[""] * 5
-    gradient = cell["rules"].get("gradient", {})
-    others = [_other(rules, found) for rules, found in cell["rules"].items() if rules != "gradient"]
-    if "refused" in gradient:
-        return name, way, _plain(gradient["refused"]), *[""] * 5
+        return f"no export: {cell['export']}"
+    early = cell.get("failed") or cell.get("prepare")
+    return str(early or cell["rules"]["gradient"].get("refused", ""))
+
+
+def _row(name: str, way: str, cell: dict[str, Any]) -> tuple[str, ...]:
+    """One export that has a gradient."""
+    gradient = cell["rules"]["gradient"]
+    others = {rules: found for rules, found in cell["rules"].items() if rules != "gradient"}
     engines = gradient.get("tensorrt", {})
     built = [key for key, state in engines.items() if state == "ok"]
     wrong = [f"{key}: {state}" for key, state in engines.items() if state != "ok"]
     return (
         *(name, way, _number(_rounding(cell)), _number(gradient["error"])),
         *(_number(gradient["portable"]), _number(gradient.get("openvino", ""))),
-        *(_plain(", ".join([*built, *wrong])), _plain("; ".join(others))),
+        *(", ".join([*built, *wrong]), _others(others)),
     )
 
 
@@ -76,14 +85,19 @@ def _rounding(cell: dict[str, Any]) -> float:
     return float(max(cell["torch_float32"], cell.get("rounded_weights", 0.0)))
 
 
-def _other(rules: str, found: dict[str, Any]) -> str:
-    if "refused" in found:
-        return f"{rules}: {found['refused']}"
-    return f"{rules}: {'built' if found['finite'] else 'not finite'}"
+def _others(tables: dict[str, dict[str, Any]]) -> str:
+    """Which of the other tables are built, and what is wrong with the rest."""
+    wrong = {
+        rules: found.get("refused", "not finite")
+        for rules, found in tables.items()
+        if not found.get("finite")
+    }
+    built = f"{len(tables) - len(wrong)} of {len(tables)}" if tables else ""
+    return "; ".join([built, *(f"{rules}: {why}" for rules, why in wrong.items())])
 
 
 def _number(value: object) -> str:
-    return f"{value:.1e}" if isinstance(value, float) else _plain(str(value))
+    return f"{value:.1e}" if isinstance(value, float) else str(value)
 
 
 def _plain(text: str) -> str:
