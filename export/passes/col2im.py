@@ -1,7 +1,8 @@
 """Write Col2Im as the ConvTranspose that it is: TensorRT's parser does not know it.
 
-A column holds the blocks of one place, C channels of prod(block) elements. ConvTranspose with a group
-per channel and a one-hot kernel per element puts them where they belong, and sums where they meet.
+A column holds the block of one place: C channels of prod(block) elements. ConvTranspose with a
+group per channel and a one-hot kernel per element puts them in their place, and sums where blocks
+meet.
 """
 
 from __future__ import annotations
