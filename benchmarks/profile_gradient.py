@@ -1,9 +1,9 @@
 """Where the time of one gradient goes, on the engines of a CPU, in passes of their own forward.
 
-One image on one thread; the engines' own profiles, medians per node over the runs. A gradient
-cannot take less than about two forward passes: the forward pass itself and, for every product of
-it, the product with the transposed weights. What it takes beyond is the rest of the groups.
-Networks are those of `bench_engines.py`.
+One image on one thread, forward and gradient in turns; the engines' own profiles, medians per node
+over the runs. A gradient cannot take less than about two forward passes: the forward pass itself
+and, for every product of it, the product with the transposed weights. What it takes beyond is the
+rest of the groups. Networks are those of `bench_engines.py`.
 
     python benchmarks/profile_gradient.py [--networks resnet50,...] [--engines ort,...] [--runs N]
         [--out FILE]
@@ -74,55 +74,82 @@ def feeds(prepared: PreparedModel) -> dict[str, Array]:
     }
 
 
-def on_ort(model: onnx.ModelProto, given: dict[str, Array], runs: int) -> Rows:
-    """Kernel times of ONNX Runtime's profile, in the session that explanations use."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["PYSAL_ORT_PROFILE"] = str(Path(folder) / "ort")
+class OnOrt:
+    """The session that explanations use on ONNX Runtime, with the runtime's own profile."""
+
+    def __init__(self, model: onnx.ModelProto, given: dict[str, Array]) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        os.environ["PYSAL_ORT_PROFILE"] = str(Path(self._folder.name) / "ort")
         shapes = {name: array.shape for name, array in given.items()}
         session = OrtSession(model.SerializeToString(), threads=1, shapes=shapes, outputs=())
         del os.environ["PYSAL_ORT_PROFILE"]
-        inner = session._session
-        for _ in range(runs + 1):
-            inner.run(None, {i.name: given[i.name] for i in inner.get_inputs()})
-        events = json.loads(Path(inner.end_profiling()).read_text())
-    for event in events:
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            name = event["name"].removesuffix("_kernel_time")
-            yield event["args"]["op_name"], name, event["dur"] / 1e3
+        self._inner = session._session
+        self._given = {i.name: given[i.name] for i in self._inner.get_inputs()}
+
+    def run(self) -> None:
+        """One pass."""
+        self._inner.run(None, self._given)
+
+    def rows(self) -> Rows:
+        """Kernel times of all runs; ends the profile."""
+        events = json.loads(Path(self._inner.end_profiling()).read_text())
+        self._folder.cleanup()
+        for event in events:
+            if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+                name = event["name"].removesuffix("_kernel_time")
+                yield event["args"]["op_name"], name, event["dur"] / 1e3
 
 
-def on_openvino(model: onnx.ModelProto, given: dict[str, Array], runs: int, hint: str) -> Rows:
-    """Times of executed nodes."""
-    import openvino as ov
+class OnOpenVino:
+    """A model on OpenVINO with the shape of one image, and times of executed nodes."""
 
-    core = ov.Core()
-    read = core.read_model(model.SerializeToString(), b"")
-    read.reshape({port: given[port.any_name].shape for port in read.inputs})
-    settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 1, "PERF_COUNT": True}
-    request = core.compile_model(read, "CPU", settings).create_infer_request()
-    arrays = {port.any_name: given[port.any_name] for port in read.inputs}
-    for _ in range(runs + 1):
-        request.infer(arrays)
-        for node in request.get_profiling_info():
-            if node.status == ov.ProfilingInfo.Status.EXECUTED:
-                yield node.node_type, node.node_name, node.real_time.total_seconds() * 1e3
+    def __init__(self, model: onnx.ModelProto, given: dict[str, Array], hint: str) -> None:
+        import openvino as ov
+
+        core = ov.Core()
+        read = core.read_model(model.SerializeToString(), b"")
+        read.reshape({port: given[port.any_name].shape for port in read.inputs})
+        settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 1}
+        compiled = core.compile_model(read, "CPU", {**settings, "PERF_COUNT": True})
+        self._request = compiled.create_infer_request()
+        self._given = {port.any_name: given[port.any_name] for port in read.inputs}
+        self._executed = ov.ProfilingInfo.Status.EXECUTED
+        self._rows: list[tuple[str, str, float]] = []
+
+    def run(self) -> None:
+        """One pass."""
+        self._request.infer(self._given)
+        self._rows += [
+            (node.node_type, node.node_name, node.real_time.total_seconds() * 1e3)
+            for node in self._request.get_profiling_info()
+            if node.status == self._executed
+        ]
+
+    def rows(self) -> Rows:
+        """Times of all runs."""
+        return self._rows
 
 
 def profile(prepared: PreparedModel, engine: str, runs: int) -> dict[str, Any]:
-    """Groups of the forward and the gradient session, and the gradient in forward passes."""
+    """Groups of the forward and the gradient session, run in turns; the gradient in forwards."""
     given = feeds(prepared)
     lowering = "ort" if engine == "ort" else "portable"
     models = {
         "forward": build_forward(prepared),
         "gradient": build_gradient(prepared, lowering=lowering),
     }
-    found: dict[str, Any] = {}
-    for name, model in models.items():
-        if engine == "ort":
-            rows = on_ort(model, given, runs)
-        else:
-            rows = on_openvino(model, given, runs, "bf16" if engine.endswith("bf16") else "f32")
-        found[name] = {group: round(ms, 3) for group, ms in grouped(rows).items()}
+    hint = "bf16" if engine.endswith("bf16") else "f32"
+    sessions = {
+        name: OnOrt(model, given) if engine == "ort" else OnOpenVino(model, given, hint)
+        for name, model in models.items()
+    }
+    for _ in range(runs + 1):
+        for session in sessions.values():
+            session.run()
+    found: dict[str, Any] = {
+        name: {group: round(ms, 3) for group, ms in grouped(session.rows()).items()}
+        for name, session in sessions.items()
+    }
     whole = sum(found["forward"].values())
     shares = {group: round(ms / whole, 3) for group, ms in found["gradient"].items()}
     found["in forward passes"] = dict(sorted(shares.items(), key=lambda item: -item[1]))
