@@ -28,6 +28,7 @@ from .passes.quantized import real_ends, standard_pairs
 from .passes.randomize import randomize, weighted_layers
 from .passes.read import check_model, read_model, to_float32, to_opset
 from .passes.shapes import fix_input, infer_shapes
+from .passes.training import refuse_training
 from .receptive import Fields, receptive_fields
 from .tokens import Grid, token_grids
 
@@ -218,6 +219,7 @@ def prepare(
     input_name = image_name(model)
     model = infer_shapes(model, name)
     fold_constants(model, input_name, shape)
+    refuse_training(model, input_name, name)
     fold_pads(model)
     lower_letters(model)
     logits, classes, kind = find_logits(Graph(model), name, output)

@@ -141,6 +141,7 @@ def to_opset(model: onnx.ModelProto, name: str, least: int = MIN_OPSET) -> onnx.
     for node in converted.graph.node:
         if node.op_type == "BatchNormalization" and node.output[0] in trained:
             node.attribute.append(helper.make_attribute("training_mode", 1))
+            node.output.extend([f"{node.output[0]}/mean", f"{node.output[0]}/var"])
     return converted
 
 
