@@ -41,7 +41,7 @@ def backward(
     """
     g.asked.update(wrt)
     live = _descendants(g, wrt, table)
-    path = [n for n in _ancestors(g, cotangents) if any(i in live for i in n.inputs)]
+    path = [n for n in _ancestors(g, cotangents) if any(i in live for i in n.reads)]
     _refuse_unknown(path, table)
     pending: dict[str, list[str]] = {name: [dy] for name, dy in cotangents.items()}
     problems: list[str] = []
@@ -77,7 +77,7 @@ def backward(
 def unsupported(g: Graph, output: str, wrt: Sequence[str], table: RuleTable) -> list[Node]:
     """Nodes between `wrt` and `output` for which `table` has no rule."""
     live = _descendants(g, wrt, table)
-    nodes = [n for n in _ancestors(g, [output]) if any(i in live for i in n.inputs)]
+    nodes = [n for n in _ancestors(g, [output]) if any(i in live for i in n.reads)]
     return [node for node in nodes if not table.knows(node.op_type)]
 
 
@@ -111,7 +111,7 @@ def _descendants(g: Graph, wrt: Sequence[str], table: RuleTable) -> set[str]:
     """Values that carry cotangents and depend on `wrt` differentiably."""
     live = set(wrt)
     for node in g.nodes:
-        if node.op_type not in table.constant and any(i in live for i in node.inputs):
+        if node.op_type not in table.constant and any(i in live for i in node.reads):
             live.update(o for o in node.outputs if g.carries(o))
     return live
 
@@ -122,7 +122,7 @@ def _ancestors(g: Graph, values: Mapping[str, str] | Sequence[str]) -> list[Node
     nodes = []
     for node in reversed(g.nodes):
         if any(o in wanted for o in node.outputs):
-            wanted.update(node.inputs)
+            wanted.update(node.reads)
             nodes.append(node)
     return nodes
 

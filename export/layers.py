@@ -143,7 +143,7 @@ def _is_gate(g: Graph, name: str) -> bool:
     """Whether a value is only used as a factor, and squashed to be one."""
     node = g.producer(name)
     squashed = node is not None and node.op_type in ("Sigmoid", "HardSigmoid", "Tanh", "Softplus")
-    users = [n for n in g.nodes if name in n.inputs] if squashed else []
+    users = [n for n in g.nodes if name in n.reads] if squashed else []
     return bool(users) and all(user.op_type in ("Mul", "Tanh") for user in users)
 
 
@@ -183,7 +183,7 @@ def _passed(g: Graph, value: str, logits: str) -> set[str]:
     """
     used, below = _used(g, logits), _descendants(g, value)
     inner = [n for n in g.nodes if any(o in used for o in n.outputs)]
-    last_use = {name: i for i, node in enumerate(inner) for name in node.inputs}
+    last_use = {name: i for i, node in enumerate(inner) for name in node.reads}
     open_values, found = {value}, set()
     for i, node in enumerate(inner):
         open_values = {name for name in open_values if last_use.get(name, -1) > i}
@@ -199,7 +199,7 @@ def _used(g: Graph, logits: str) -> set[str]:
     wanted = {logits}
     for node in reversed(g.nodes):
         if any(output in wanted for output in node.outputs):
-            wanted.update(node.inputs)
+            wanted.update(node.reads)
     return wanted
 
 
@@ -207,6 +207,6 @@ def _descendants(g: Graph, value: str) -> set[str]:
     """Values that depend on one, and itself."""
     found = {value}
     for node in g.nodes:
-        if any(name in found for name in node.inputs):
+        if any(name in found for name in node.reads):
             found.update(node.outputs)
     return found

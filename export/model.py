@@ -23,6 +23,7 @@ from .nodes import Shape
 from .passes.einsum_letters import lower_letters
 from .passes.fold_constants import fold_constants
 from .passes.fold_pads import fold_pads
+from .passes.inline_ifs import inline_ifs
 from .passes.logits import OutputKind, find_logits
 from .passes.quantized import real_ends, standard_pairs
 from .passes.randomize import randomize, weighted_layers
@@ -70,7 +71,7 @@ class PreparedModel:
         g = self._graph
         live, names = {self.input_name}, []
         for node in g.nodes:
-            if any(i in live for i in node.inputs):
+            if any(i in live for i in node.reads):
                 for output in node.outputs:
                     shape = g.shape(output)
                     if shape and shape[0] is None and g.carries(output):
@@ -219,6 +220,9 @@ def prepare(
     input_name = image_name(model)
     model = infer_shapes(model, name)
     fold_constants(model, input_name, shape)
+    while inline_ifs(model):
+        model = infer_shapes(model, name)
+        fold_constants(model, input_name, shape)
     refuse_training(model, input_name, name)
     fold_pads(model)
     lower_letters(model)

@@ -18,24 +18,60 @@ Shape = tuple[int | None, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One forward node: names of what it reads and writes, attributes as Python values."""
+    """One forward node: names of what it reads and writes, attributes as Python values.
+
+    `captured` are values of the graph that branches or bodies within the node read.
+    """
 
     op_type: str
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attrs: Mapping[str, Any]
+    captured: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, proto: onnx.NodeProto) -> Node:
         """View a protobuf node."""
         attrs = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
         text = {k: v.decode() if isinstance(v, bytes) else v for k, v in attrs.items()}
-        return cls(proto.op_type, proto.name, tuple(proto.input), tuple(proto.output), text)
+        inputs = tuple(proto.input)
+        captured = tuple(dict.fromkeys(reads(proto)[len(inputs) :]))
+        return cls(proto.op_type, proto.name, inputs, tuple(proto.output), text, captured)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Everything that the node depends on."""
+        return self.inputs + self.captured
 
     def label(self) -> str:
         """Operator and node name, for messages."""
         return f'{self.op_type} "{self.name or self.outputs[0]}"'
+
+
+def bodies(proto: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """Graphs inside a node: branches and loop bodies."""
+    return [a.g for a in proto.attribute if a.type == onnx.AttributeProto.GRAPH]
+
+
+def reads(proto: onnx.NodeProto) -> list[str]:
+    """Names that a node reads: its inputs, then what its bodies read, their own names included."""
+    names = list(proto.input)
+    for graph in bodies(proto):
+        for inner in graph.node:
+            names += reads(inner)
+        names += [value.name for value in graph.output]
+    return names
+
+
+def rename_reads(proto: onnx.NodeProto, names: Mapping[str, str]) -> None:
+    """Let a node, and the bodies within it, read other values."""
+    proto.input[:] = [names.get(name, name) for name in proto.input]
+    for graph in bodies(proto):
+        for inner in graph.node:
+            rename_reads(inner, names)
+        for value in graph.output:
+            value.name = names.get(value.name, value.name)
 
 
 def area(shape: Shape | None) -> int | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import onnx
 from onnx import numpy_helper
 
 from ..graph import Graph
+from ..nodes import bodies, reads
 
 
 class Inlined:
@@ -42,7 +43,7 @@ class Inlined:
     def emit(self, g: Graph, output: str) -> str:
         """Write the nodes that a value needs and that are not there yet; return its name in `g`."""
         for node in self._missing(output):
-            for name in _reads(node):
+            for name in reads(node):
                 if name in self._weights and name not in self._names:
                     self._names[name] = self._weight(g, name)
             g.adopt(self._renamed(node))
@@ -54,7 +55,7 @@ class Inlined:
         wanted, found = {output} - self._names.keys(), []
         for node in reversed(self._nodes):
             if any(name in wanted for name in node.output):
-                wanted.update(set(_reads(node)) - self._names.keys())
+                wanted.update(set(reads(node)) - self._names.keys())
                 found.append(node)
         return found[::-1]
 
@@ -79,26 +80,10 @@ class Inlined:
     def _rename(self, node: onnx.NodeProto) -> None:
         node.input[:] = [self._names.get(name, self._prefix + name) for name in node.input]
         node.output[:] = [self._prefix + name if name else "" for name in node.output]
-        for graph in _bodies(node):
+        for graph in bodies(node):
             for value in (*graph.input, *graph.initializer):
                 value.name = self._prefix + value.name
             for inner in graph.node:
                 self._rename(inner)
             for value in graph.output:
                 value.name = self._names.get(value.name, self._prefix + value.name)
-
-
-def _bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """Graphs inside a node: branches and loop bodies."""
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            yield attribute.g
-
-
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
-    """Every name that a node reads, also inside its bodies; names of the bodies do no harm."""
-    yield from node.input
-    for graph in _bodies(node):
-        for inner in graph.node:
-            yield from _reads(inner)
-        yield from (value.name for value in graph.output)

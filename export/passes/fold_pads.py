@@ -10,6 +10,8 @@ from __future__ import annotations
 import onnx
 from onnx import helper, numpy_helper
 
+from ..nodes import reads
+
 
 def fold_pads(model: onnx.ModelProto) -> int:
     """Fold in place; return the number of Pad nodes removed."""
@@ -20,7 +22,7 @@ def fold_pads(model: onnx.ModelProto) -> int:
             constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
     readers: dict[str, list[onnx.NodeProto]] = {o.name: [onnx.NodeProto()] for o in graph.output}
     for node in graph.node:
-        for value in node.input:
+        for value in reads(node):
             readers.setdefault(value, []).append(node)
     removed = []
     for pad in graph.node:

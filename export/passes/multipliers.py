@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 from pysal.errors import ModelFormatError, OptionError
 from pysal.prepared import multiplier_name
 
+from ..nodes import rename_reads
 from .shapes import BATCH
 
 
@@ -55,8 +56,6 @@ def _multiply(graph: onnx.GraphProto, layer: str, shape: list[str | int]) -> Non
     for index, node in enumerate(graph.node):
         if layer in node.output:
             place = index + 1
-        for i, value in enumerate(node.input):
-            if value == layer:
-                node.input[i] = product
+        rename_reads(node, {layer: product})
     node = helper.make_node("Mul", [layer, factor], [product], name=product)
     graph.node.insert(place, node)

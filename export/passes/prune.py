@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 import onnx
 
+from ..nodes import reads
+
 
 def prune(model: onnx.ModelProto, keep: Collection[str] = ()) -> None:
     """Drop dead nodes, initializers and inputs in place; inputs named in `keep` stay."""
@@ -13,7 +15,7 @@ def prune(model: onnx.ModelProto, keep: Collection[str] = ()) -> None:
     nodes = []
     for node in reversed(model.graph.node):
         if any(o in wanted for o in node.output):
-            wanted.update(node.input)
+            wanted.update(reads(node))
             nodes.append(node)
     weights = [i for i in model.graph.initializer if i.name in wanted]
     inputs = [i for i in model.graph.input if i.name in wanted or i.name in keep]

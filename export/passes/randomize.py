@@ -10,7 +10,7 @@ from onnx import TensorProto, numpy_helper
 
 from pysal.redraw import How, redraw
 
-from ..nodes import Node
+from ..nodes import Node, reads
 from ..quantized import DEQUANTIZE, PAIR, QUANTIZE, fold, quantized_to
 
 PARAMETERS: dict[str, tuple[int, ...]] = {
@@ -35,7 +35,7 @@ def weighted_layers(model: onnx.ModelProto, logits: str) -> dict[str, tuple[str,
     for node in reversed(model.graph.node):
         if not any(output in wanted for output in node.output):
             continue
-        wanted.update(node.input)
+        wanted.update(reads(node))
         places = PARAMETERS.get(node.op_type, ())
         names = tuple(node.input[i] for i in places if i < len(node.input))
         names = tuple(name for name in names if name in known)

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pysal.errors import InputError, ModelFormatError
 
+from ..nodes import reads
+
 MIN_OPSET = 16
 """Rules write operators of this version or newer."""
 SIZE_LIMIT = 2**31 - 2**20
@@ -152,7 +154,7 @@ def _one_output(model: onnx.ModelProto) -> set[str]:
     have it. Returns the outputs of these nodes.
     """
     nodes = [n for n in model.graph.node if n.op_type == "BatchNormalization" and n.output[1:]]
-    read = {name for node in model.graph.node for name in node.input}
+    read = {name for node in model.graph.node for name in reads(node)}
     read |= {value.name for value in model.graph.output}
     nodes = [node for node in nodes if not read & set(node.output[1:])]
     for node in nodes:

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from pysal.errors import ModelFormatError
 
 from ..graph import Graph
-from ..nodes import Node
+from ..nodes import Node, rename_reads
 from .open_batch import open_batch
 from .read import to_opset
 
@@ -30,9 +30,10 @@ def image_input(model: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
     rank = len(tensor.shape.dim)
     if rank != 4 or tensor.elem_type != TensorProto.FLOAT:
         kind = TensorProto.DataType.Name(tensor.elem_type).lower()
+        remedy = "; export it without the Cast of its pixels" if rank == 4 else ""
         raise ModelFormatError(
             f'{name} takes "{inputs[0].name}" of {rank} axes and type {kind}; expected a float '
-            "image batch (N, C, H, W)"
+            f"image batch (N, C, H, W){remedy}"
         )
     return inputs[0]
 
@@ -52,8 +53,9 @@ def fix_input(model: onnx.ModelProto, name: str, input_shape: Shape3 | None = No
     if input_shape is not None and shape != tuple(input_shape):
         raise ModelFormatError(f"{name} has input shape {found}; {tuple(input_shape)} does not fit")
     if not all(shape):
+        sizes = ", ".join(str(size or "?") for size in found)
         raise ModelFormatError(
-            f"{name} leaves its image size open ({found}); give it as preprocess size or "
+            f"{name} leaves its image size open ({sizes}); give it as preprocess size or "
             "input_shape"
         )
     channels, height, width = shape
@@ -122,8 +124,6 @@ def _channels_first(model: onnx.ModelProto, value: onnx.ValueInfoProto) -> None:
     """Put a Transpose behind a channels-last input; the input keeps its name."""
     inner = f"{value.name}/channels_last"
     for node in model.graph.node:
-        for i, read in enumerate(node.input):
-            if read == value.name:
-                node.input[i] = inner
+        rename_reads(node, {value.name: inner})
     turn = helper.make_node("Transpose", [value.name], [inner], name=inner, perm=[0, 2, 3, 1])
     model.graph.node.insert(0, turn)

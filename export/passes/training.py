@@ -23,7 +23,7 @@ def refuse_training(model: onnx.ModelProto, image: str, name: str) -> None:
     g = Graph(model)
     reached = {image}
     for node in g.nodes:
-        carries = not reached.isdisjoint(node.inputs)
+        carries = not reached.isdisjoint(node.reads)
         if carries:
             reached.update(node.outputs)
         if node.op_type in RANDOM:
