@@ -64,7 +64,8 @@ def _failure(cell: dict[str, Any]) -> str:
     if cell.get("export", "ok") != "ok":
         return f"no export: {cell['export']}"
     early = cell.get("failed") or cell.get("prepare")
-    return str(early or cell["rules"]["gradient"].get("refused", ""))
+    gradient = cell.get("rules", {}).get("gradient", {"refused": "not asked for"})
+    return str(early or gradient.get("refused", ""))
 
 
 def _row(name: str, way: str, cell: dict[str, Any]) -> tuple[str, ...]:

@@ -35,9 +35,8 @@ class Node:
         """View a protobuf node."""
         attrs = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
         text = {k: v.decode() if isinstance(v, bytes) else v for k, v in attrs.items()}
-        inputs = tuple(proto.input)
-        captured = tuple(dict.fromkeys(reads(proto)[len(inputs) :]))
-        return cls(proto.op_type, proto.name, inputs, tuple(proto.output), text, captured)
+        names = tuple(proto.input), tuple(proto.output)
+        return cls(proto.op_type, proto.name, *names, text, tuple(captured(proto)))
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -54,14 +53,21 @@ def bodies(proto: onnx.NodeProto) -> list[onnx.GraphProto]:
     return [a.g for a in proto.attribute if a.type == onnx.AttributeProto.GRAPH]
 
 
-def reads(proto: onnx.NodeProto) -> list[str]:
-    """Names that a node reads: its inputs, then what its bodies read, their own names included."""
-    names = list(proto.input)
+def captured(proto: onnx.NodeProto) -> list[str]:
+    """Values from outside that the bodies of a node read."""
+    names: dict[str, None] = {}
     for graph in bodies(proto):
-        for inner in graph.node:
-            names += reads(inner)
-        names += [value.name for value in graph.output]
-    return names
+        own = {value.name for value in (*graph.input, *graph.initializer)}
+        own.update(name for inner in graph.node for name in inner.output)
+        within = [name for inner in graph.node for name in reads(inner)]
+        within += [value.name for value in graph.output]
+        names.update(dict.fromkeys(name for name in within if name and name not in own))
+    return list(names)
+
+
+def reads(proto: onnx.NodeProto) -> list[str]:
+    """Everything that a node depends on: its inputs, and what its bodies capture."""
+    return [*proto.input, *captured(proto)]
 
 
 def rename_reads(proto: onnx.NodeProto, names: Mapping[str, str]) -> None:

@@ -61,7 +61,7 @@ def receptive_fields(g: Graph, image: str, axes: dict[str, Axes]) -> dict[str, F
     found: dict[str, Fields] = {image: (start, start)}
     depends = {image}
     for node in g.nodes:
-        sources = [value for value in node.inputs if value in depends]
+        sources = [value for value in node.reads if value in depends]
         if not sources:
             continue
         floats = [output for output in node.outputs if g.carries(output)]

@@ -97,7 +97,7 @@ def mixes_behind(g: Graph, value: str, used: set[str]) -> bool:
     """Whether tokens still read each other on the way from a value to the logits."""
     below = {value}
     for node in g.nodes:
-        if not any(name in below for name in node.inputs):
+        if not any(name in below for name in node.reads):
             continue
         below.update(node.outputs)
         computed = [i for i in node.inputs[:2] if i and not g.is_constant(i)]
@@ -109,7 +109,7 @@ def mixes_behind(g: Graph, value: str, used: set[str]) -> bool:
 def reads_patches(g: Graph, value: str, grid: Grid, used: set[str]) -> bool:
     """Whether what follows takes more of a value than the tokens around its grid."""
     for node in g.nodes:
-        if value not in node.inputs or not any(output in used for output in node.outputs):
+        if value not in node.reads or not any(output in used for output in node.outputs):
             continue
         if node.op_type == "Gather" and node.attrs.get("axis", 0) % 3 == 1:
             index = g.constant(node.inputs[1])

@@ -13,10 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pysal.errors import InputError, ModelFormatError
 
-from ..nodes import reads
+from ..nodes import bodies, reads
 
 MIN_OPSET = 16
 """Rules write operators of this version or newer."""
+OTHER_FLOATS = {TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
 SIZE_LIMIT = 2**31 - 2**20
 """Protobuf's limit of 2 GB, with a margin for the nodes."""
 
@@ -100,20 +101,29 @@ def to_float32(model: onnx.ModelProto) -> None:
     float16 sums lose gradients, so a model with float16 weights is computed in float32 from the
     same weights: every float16 number is a float32 number.
     """
-    others = {TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
-    for tensor in model.graph.initializer:
-        if tensor.data_type in others:
+    _graph_to_float32(model.graph)
+
+
+def _graph_to_float32(graph: onnx.GraphProto) -> None:
+    """A graph, and the bodies within it."""
+    for tensor in graph.initializer:
+        if tensor.data_type in OTHER_FLOATS:
             _widen(tensor)
-    for node in model.graph.node:
+    for node in graph.node:
         for attribute in node.attribute:
-            if attribute.name == "to" and node.op_type == "Cast" and attribute.i in others:
+            if attribute.name == "to" and node.op_type == "Cast" and attribute.i in OTHER_FLOATS:
                 attribute.i = TensorProto.FLOAT
-            elif attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in others:
+            elif (
+                attribute.type == onnx.AttributeProto.TENSOR
+                and attribute.t.data_type in OTHER_FLOATS
+            ):
                 _widen(attribute.t)
-    for value in (*model.graph.input, *model.graph.output):
-        if value.type.tensor_type.elem_type in others:
+        for body in bodies(node):
+            _graph_to_float32(body)
+    for value in (*graph.input, *graph.output):
+        if value.type.tensor_type.elem_type in OTHER_FLOATS:
             value.type.tensor_type.elem_type = TensorProto.FLOAT
-    del model.graph.value_info[:]
+    del graph.value_info[:]
 
 
 def _widen(tensor: onnx.TensorProto) -> None:

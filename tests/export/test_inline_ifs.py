@@ -6,10 +6,11 @@ import numpy as np
 import onnx
 import pytest
 from checker import CLASSES, Case, Net, check, gradient, prepare, run
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from pysal.errors import UnsupportedOpError
 from pysal.export.build import build_forward
+from pysal.export.nodes import bodies
 from pysal.prepared import LOGITS
 
 IMAGE = np.random.default_rng(0).normal(size=(2, 3, 1, 6)).astype(np.float32)
@@ -78,6 +79,36 @@ def test_a_condition_on_pixels_stays_and_has_no_gradient() -> None:
     assert_forward(case)
     with pytest.raises(UnsupportedOpError, match=r"no rule for If \(If_"):
         gradient(prepare(case.model), net.image, np.ones((1, CLASSES)))
+
+
+def test_what_only_branches_read_is_seen_by_receptive_fields() -> None:
+    net = Net(IMAGE)
+    bright = net.op("Greater", net.op("ReduceMax", "x", keepdims=0), net.const(0.0))
+    inside = net.op("Conv", "x", net.const(np.ones((3, 3, 1, 3))), pads=[0, 1, 0, 1])
+    total = net.op("Add", branched(net, bright, inside), "x")
+    assert prepare(net.case(total).model).receptive_field(total) is None  # not that of x alone
+
+
+def test_branches_of_other_float_widths_are_computed_in_float32() -> None:
+    net = Net(IMAGE)
+    bright = net.op("Greater", net.op("ReduceMax", "x", keepdims=0), net.const(0.0))
+    case = net.case(branched(net, bright, net.op("Sin", "x")))
+    wide = onnx.ModelProto.FromString(case.model.SerializeToString())
+    double = TensorProto.DOUBLE
+    for value in (*wide.graph.input, *wide.graph.output):
+        value.type.tensor_type.elem_type = double
+    graphs = [wide.graph, *(body for node in wide.graph.node for body in bodies(node))]
+    for graph in graphs:
+        for tensor in graph.initializer:
+            if tensor.data_type == TensorProto.FLOAT:
+                array = numpy_helper.to_array(tensor).astype(np.float64)
+                tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+        for value in graph.output:
+            value.type.tensor_type.elem_type = double
+    found, expected = (
+        run(build_forward(prepare(model)), {"x": IMAGE})[LOGITS] for model in (wide, case.model)
+    )
+    np.testing.assert_array_equal(found, expected)
 
 
 def assert_forward(case: Case) -> None:

@@ -28,7 +28,7 @@ CASES = [
     )
     for i, name in enumerate(FAMILIES)
 ]
-"""Every family, for one GPU in turn; `benchmarks/coverage.py` builds each for all of them."""
+"""Every family, for one GPU in turn; in lower precisions each is built for all of them."""
 PRECISIONS = [
     (name, precision)
     for i, name in enumerate(FAMILIES)
